@@ -1,0 +1,142 @@
+// Actions on single containers.
+#include "base/log.h"
+#include "kubelet/pod_actions.h"
+#include "kubelet/restart.h"
+#include "kubelet/start_container.h"
+#include "runtime/stop_signal.h"
+
+namespace keelson::kubelet {
+namespace {
+
+void noteStartFailure(PodState& state, const std::string& container, const std::string& reason,
+                      const std::string& message, WallTime now) {
+  const auto known = state.start_failures.find(container);
+  const StepFailure* before = known == state.start_failures.end() ? nullptr : &known->second;
+  state.start_failures[container] = stepFailure(before, reason, message, now);
+}
+
+}  // namespace
+
+Result<void> PodActions::act(const OpenMounts& action) {
+  const api::Container* container = state_.container(action.container);
+  if (container == nullptr) return makeError(Code::kNotFound, "no container {}", action.container);
+  const auto env = resolveEnv(*state_.pod, *container, downwardFacts(state_, *context_));
+  if (!env) return startFailed(action.container, "CreateContainerConfigError", env.error().text);
+  auto requests = hostPathMounts(*state_.pod, *container, *env);
+  if (!requests) return startFailed(action.container, "CreateContainerConfigError", requests.error().text);
+  state_.mounts[action.container].state = StepState::kWorking;
+  const auto context = context_;
+  context->deps.volumes.post([context, name = action.container, requests = std::move(*requests),
+                              resume = resume_] {
+    Stop deadline(kHostPathDeadline);
+    auto opened =
+        std::make_shared<Result<OpenedMounts>>(openHostPaths(requests, context->deps.host_paths, deadline));
+    resume([context, name, opened](PodState& state) {
+      if (*opened) {
+        state.mounts[name] = {StepState::kReady, std::move(opened->value())};
+        return;
+      }
+      state.mounts.erase(name);
+      const std::string& text = opened->error().text;
+      const bool own_fault = opened->error().code == Code::kInvalidArgument;
+      const WallTime now = context->deps.clock.wall();
+      noteStartFailure(state, name, own_fault ? "CreateContainerConfigError" : "ContainerCreating", text,
+                       now);
+      state.event("Warning", "FailedMount", text, name, now);
+      LOG_WARN("pod {}: host paths of container {}: {}", api::podFullName(*state.pod), name, text);
+    });
+  });
+  return {};
+}
+
+Error PodActions::startFailed(const std::string& container, const std::string& reason,
+                              const std::string& message) {
+  noteStartFailure(state_, container, reason, message, now());
+  state_.event("Warning", "Failed", "Error: " + message, container, now());
+  return makeError(Code::kFailedPrecondition, "{}: {}", reason, message);
+}
+
+Result<void> PodActions::act(const StartContainer& action) {
+  const api::Container* container = state_.container(action.container);
+  if (container == nullptr) return makeError(Code::kNotFound, "no container {}", action.container);
+  auto image = imageToStart(state_, *context_, *container);
+  if (!image) return startFailed(action.container, "CreateContainerError", image.error().text);
+  const bool fetched = state_.images[action.container].pulled_for == action.attempt;
+  if (!fetched) {
+    state_.event("Normal", "Pulled",
+                 fmt::format("Container image \"{}\" already present on machine", container->image),
+                 action.container, now());
+  }
+  Stop stop = callStop();
+  auto built = buildStart(state_, *context_, *container, action.attempt, *image, stop);
+  if (const auto* error = std::get_if<StartError>(&built)) {
+    return startFailed(action.container, error->reason, error->message);
+  }
+  const auto started = context_->deps.runtime.startContainer(
+      state_.uid, std::move(std::get<runtime::ContainerRequest>(built)), stop);
+  if (!started) return startFailed(action.container, "CreateContainerError", started.error().text);
+
+  state_.start_failures.erase(action.container);
+  state_.images.erase(action.container);
+  ContainerRecord& known = state_.record.containers[action.container];
+  if (known.current && known.current->exit) {
+    const WallTime finished = known.current->exit->finished_at.value_or(now());
+    const bool same_image = known.current->image == container->image;
+    known.backoff =
+        same_image ? afterRestart(context_->policy.restart, known.backoff, finished, now()) : Backoff{};
+  }
+  if (known.current) known.previous = std::move(known.current);
+  InstanceRecord instance;
+  instance.id = started->id;
+  instance.attempt = action.attempt;
+  instance.sandbox_attempt = state_.observed.sandbox_attempt;
+  instance.image = container->image;
+  instance.image_id = reportedImageId(**image);
+  instance.stop_signal = runtime::stopSignal(container->lifecycle ? container->lifecycle->stop_signal : "",
+                                             (*image)->config.stop_signal);
+  instance.started_at = started->started_at;
+  known.current = std::move(instance);
+  known.next_attempt = action.attempt + 1;
+
+  const auto linked =
+      context_->logs.ensureLink(state_.owner(), action.container, started->id, action.attempt);
+  if (!linked) LOG_WARN("pod {}: {}", api::podFullName(*state_.pod), linked.error().text);
+  state_.event("Normal", "Created", "Container created", action.container, now());
+  if (!started->started) {
+    state_.event("Warning", "Failed", "Error: " + started->error, action.container, now());
+    return makeError(Code::kFailedPrecondition, "{}", started->error);
+  }
+  state_.event("Normal", "Started", "Container started", action.container, now());
+  if (const std::string probes = unservedProbes(*container); !probes.empty()) {
+    state_.event("Warning", "ProbeNotSupported",
+                 fmt::format("{} of container {} are not run by this node", probes, action.container),
+                 action.container, now());
+  }
+  return {};
+}
+
+Result<void> PodActions::act(const StopContainer& action) {
+  state_.event("Normal", "Killing", action.why, action.container, now());
+  Stop stop = callStop();
+  const auto stopped =
+      context_->deps.runtime.stopContainer(state_.uid, action.id, action.signal, action.grace, stop);
+  if (!stopped) {
+    podFailed("FailedKillPod", fmt::format("error killing pod: stop container {}: {}", action.container,
+                                           stopped.error().text));
+    return stopped;
+  }
+  for (auto& [name, container] : state_.record.containers) {
+    if (container.current && container.current->id == action.id)
+      container.current->kill_at = now() + action.grace;
+  }
+  return {};
+}
+
+Result<void> PodActions::act(const RemoveContainer& action) {
+  save();  // its end must be known before the runtime forgets it
+  Stop stop = callStop();
+  TRY(context_->deps.runtime.removeContainer(state_.uid, action.id, stop));
+  return context_->logs.removeInstance(state_.owner(), action.container, action.id, action.attempt);
+}
+
+}  // namespace keelson::kubelet

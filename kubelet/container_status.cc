@@ -1,0 +1,100 @@
+#include "kubelet/container_status.h"
+
+#include "kubelet/container_steps.h"
+#include "kubelet/image_wait.h"
+#include "kubelet/pod_history.h"
+#include "kubelet/text.h"
+
+namespace keelson::kubelet {
+namespace {
+
+std::string podText(const api::Pod& pod) {
+  return fmt::format("{}_{}({})", pod.metadata.name, pod.metadata.namespace_, pod.metadata.uid);
+}
+
+// The reasons that hold up a start although sandbox and volumes may be there.
+std::optional<api::ContainerStateWaiting> heldUp(const StatusInput& in, const api::Container& container) {
+  const auto image = in.observed.images.find(container.name);
+  const auto pull = in.record.pulls.find(container.image);
+  if (image != in.observed.images.end()) {
+    const PullFailure* failure = pull == in.record.pulls.end() ? nullptr : &pull->second;
+    if (auto wait = imageWait(container, image->second, failure, in.now)) return wait;
+  }
+  const auto failure = in.observed.start_failures.find(container.name);
+  if (failure == in.observed.start_failures.end()) return std::nullopt;
+  return api::ContainerStateWaiting{failure->second.reason, failure->second.message};
+}
+
+void running(const StatusInput& in, const api::Container& container, const InstanceRecord& instance,
+             ContainerKind kind, api::ContainerStatus& status) {
+  status.state.running = api::ContainerStateRunning{instance.started_at};
+  const auto found = in.probes.find(container.name);
+  const ProbeResult probed = found == in.probes.end() ? ProbeResult{} : found->second;
+  const bool started = !container.startup_probe || probed.started;
+  status.started = started;
+  // A regular init container is ready once it has succeeded, not while it runs.
+  if (kind != ContainerKind::kInit) {
+    status.ready = started && (!container.readiness_probe || probed.ready);
+  }
+}
+
+void ended(const StatusInput& in, const api::Container& container, const ContainerRecord& known,
+           ContainerKind kind, api::ContainerStatus& status) {
+  const InstanceRecord& instance = *known.current;
+  const bool pod_ends = in.record.ending || in.record.deletion;
+  const bool restarts = !pod_ends && (restartsAfter(in.pod.spec, container, kind, *instance.exit) ||
+                                      instance.image != container.image);
+  std::optional<api::ContainerStateWaiting> waiting;
+  if (restarts) {
+    if (const auto wait = restartWait(known, in.restart, in.now)) {
+      waiting = {"CrashLoopBackOff",
+                 fmt::format("back-off {} restarting failed container={} pod={}", goDuration(wait->delay),
+                             container.name, podText(in.pod))};
+    } else {
+      waiting = heldUp(in, container);
+    }
+  }
+  if (waiting) {
+    status.state.waiting = std::move(waiting);
+    status.last_state.terminated = instance.exit;
+  } else {
+    status.state.terminated = instance.exit;
+    if (known.previous) status.last_state.terminated = known.previous->exit;
+  }
+  status.ready = kind == ContainerKind::kInit && instance.exit->exit_code == 0;
+  status.started = false;
+}
+
+}  // namespace
+
+api::ContainerStatus containerStatus(const StatusInput& in, const api::Container& container,
+                                     ContainerKind kind) {
+  api::ContainerStatus status;
+  status.name = container.name;
+  status.image = container.image;
+  status.started = false;
+  const auto found = in.record.containers.find(container.name);
+  if (found == in.record.containers.end() || !found->second.current) {
+    status.state.waiting = heldUp(in, container);
+    if (!status.state.waiting) {
+      const bool has_init = !in.pod.spec.init_containers.empty();
+      status.state.waiting = {has_init ? "PodInitializing" : "ContainerCreating", ""};
+    }
+    return status;
+  }
+  const ContainerRecord& known = found->second;
+  const InstanceRecord& instance = *known.current;
+  status.restart_count = static_cast<int32_t>(instance.attempt);
+  status.image = instance.image;
+  status.image_id = instance.image_id;
+  status.container_id = containerIdText(instance.id);
+  if (!instance.exit) {
+    running(in, container, instance, kind, status);
+    if (known.previous) status.last_state.terminated = known.previous->exit;
+  } else {
+    ended(in, container, known, kind, status);
+  }
+  return status;
+}
+
+}  // namespace keelson::kubelet

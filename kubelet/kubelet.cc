@@ -1,0 +1,259 @@
+#include "kubelet/kubelet.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/guarded.h"
+#include "base/log.h"
+#include "kubelet/manifest_source.h"
+#include "kubelet/pod_lookup.h"
+#include "kubelet/pod_workers.h"
+#include "runtime/cgroup_layout.h"
+
+namespace keelson::kubelet {
+namespace {
+
+// Node-wide upkeep that failed is tried again after this long.
+constexpr Duration kNodeRetry = std::chrono::seconds(5);
+constexpr Duration kStartDeadline = std::chrono::seconds(60);
+
+// The loop's side of the kubelet. Shared with callbacks, which find it closed after stop().
+class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
+ public:
+  Core(const Options& options, const Dependencies& dependencies)
+      : context_(std::make_shared<WorkerContext>(options, dependencies)),
+        loop_(dependencies.loop),
+        workers_(context_),
+        node_strand_(dependencies.pods, "node"),
+        source_(loop_, dependencies.volumes, dependencies.clock,
+                {options.static_pod_path, options.node_name, options.file_check_frequency}) {}
+
+  Result<void> start();
+  void stop();
+
+  const PodWorkers& workers() const { return workers_; }
+  std::vector<ManifestView> manifests() const { return views_.copy(); }
+  const Options& options() const { return context_->options; }
+  void addListener(std::function<void(const PodUid&)> listener) { listeners_.push_back(std::move(listener)); }
+
+  // ---- WorkerHost: from strands ----
+  void podChanged(const PodUid& uid) override {
+    onLoop([uid](Core& core) {
+      for (const auto& listener : core.listeners_) listener(uid);
+    });
+  }
+  void wakeAfter(const PodUid& uid, Duration delay) override {
+    onLoop([uid, delay](Core& core) { core.workers_.wakeAfter(uid, delay); });
+  }
+  void podGone(const PodUid& uid) override {
+    onLoop([uid](Core& core) {
+      core.workers_.forget(uid);
+      core.keepNode();
+      for (const auto& listener : core.listeners_) listener(uid);
+    });
+  }
+
+ private:
+  template <class Task>
+  void onLoop(Task task) {
+    loop_.post([weak = weak_from_this(), task = std::move(task)] {
+      const auto self = weak.lock();
+      if (self && !self->closed_) task(*self);
+    });
+  }
+
+  void apply(const ManifestSnapshot& snapshot);
+  void keepNode();
+  Result<std::vector<Leftover>> readLeftovers() const;
+
+  const WorkerContextPtr context_;
+  Loop& loop_;
+  PodWorkers workers_;
+  Strand node_strand_;
+  ManifestSource source_;
+  Registration resync_, node_retry_;
+  std::vector<std::function<void(const PodUid&)>> listeners_;
+  Guarded<std::vector<ManifestView>> views_;
+  std::map<std::string, std::string> logged_;  // errors of manifests, so that each is logged once
+  bool closed_ = false;
+};
+
+// Every pod that left a folder or a run folder, with what can be read of it.
+Result<std::vector<Leftover>> Core::readLeftovers() const {
+  std::set<PodUid> uids;
+  for (const auto& uid : TRY_CTX(listPodDirectories(options().root_dir), "pods of an earlier life"))
+    uids.insert(uid);
+  for (const auto& uid : TRY_CTX(context_->deps.runtime.list(), "sandboxes of an earlier life"))
+    uids.insert(uid);
+  std::vector<Leftover> found;
+  for (const auto& uid : uids) {
+    Leftover leftover;
+    leftover.uid = uid;
+    const auto directory = PodDirectory::open(options().root_dir, uid);
+    if (directory) {
+      auto record = directory->readRecord();
+      if (record) {
+        leftover.record = std::move(*record);
+      } else if (record.error().code != Code::kNotFound) {
+        LOG_WARN("pod {}: {}; its restart counts are taken from logs and runtime", uid.str(),
+                 record.error().text);
+      }
+      auto pod = directory->readAllocated();
+      if (pod && (*pod)->metadata.uid == uid.str()) leftover.pod = std::move(*pod);
+    }
+    found.push_back(std::move(leftover));
+  }
+  return found;
+}
+
+Result<void> Core::start() {
+  context_->host.exchange(shared_from_this());
+  TRY_CTX(DirFd::ensure(options().root_dir + "/pods", 0750), "kubelet root");
+  context_->deps.runtime.setListener([weak = weak_from_this()](const PodUid& uid) {
+    const auto self = weak.lock();
+    if (self && !self->closed_) self->workers_.wake(uid);
+  });
+  Stop stop(kStartDeadline);
+  const ErrorList unclean = context_->deps.runtime.cleanUp(stop);
+  for (const auto& error : unclean.errors()) LOG_WARN("clean up: {}", error.text);
+  const auto leftovers = TRY(readLeftovers());
+
+  const auto first =
+      TRY(source_.start([weak = weak_from_this()](std::shared_ptr<const ManifestSnapshot> snapshot) {
+        const auto self = weak.lock();
+        if (self && !self->closed_) self->apply(*snapshot);
+      }));
+  std::set<PodUid> known;
+  for (const auto& leftover : leftovers) known.insert(leftover.uid);
+  for (const auto& entry : first->pods) known.insert(PodUid(entry.pod->metadata.uid));
+
+  TRY_CTX(
+      context_->deps.runtime.ensureCgroups(runtime::qosCgroups(options().cgroups, {}, options().node_cpu)),
+      "cgroups of the QoS classes");
+  if (const auto up = context_->deps.network.ensureNode(stop); !up)
+    LOG_ERROR("pod network: {}", up.error().text);
+  if (const auto clean = context_->deps.network.reconcile(known, stop); !clean) {
+    LOG_WARN("pod network: {}", clean.error().text);
+  }
+  const ErrorList dead_links = context_->logs.removeDeadLinks();
+  for (const auto& error : dead_links.errors()) LOG_WARN("log links: {}", error.text);
+
+  // Leftovers first: a pod of a changed manifest waits for the one that has its name.
+  std::set<PodUid> desired;
+  for (const auto& entry : first->pods) desired.insert(PodUid(entry.pod->metadata.uid));
+  std::map<PodUid, PodRecord> records;
+  for (const auto& leftover : leftovers) {
+    const bool deleted = leftover.record && leftover.record->deletion;
+    if (!desired.count(leftover.uid) || deleted) {
+      workers_.clear(leftover);
+    } else if (leftover.record) {
+      records[leftover.uid] = *leftover.record;
+    }
+  }
+  workers_.remember(std::move(records));
+  apply(*first);
+  resync_ = loop_.every(options().sync_frequency, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    self->workers_.wakeAll();
+    self->keepNode();
+  });
+  return {};
+}
+
+void Core::stop() {
+  if (closed_) return;
+  closed_ = true;
+  source_.stop();
+  resync_.reset();
+  node_retry_.reset();
+  context_->stopping = true;
+  context_->pulls.cancel();
+  context_->host.exchange(nullptr);
+  workers_.close();
+  node_strand_.close();
+  for (int running = context_->busy; running > 0; running = context_->busy) context_->busy.wait(running);
+}
+
+void Core::apply(const ManifestSnapshot& snapshot) {
+  for (const auto& view : snapshot.views) {
+    std::string& logged = logged_[view.file];
+    if (logged != view.error && !view.error.empty()) LOG_ERROR("manifest {}: {}", view.file, view.error);
+    logged = view.error;
+  }
+  views_.exchange(snapshot.views);
+  context_->objects.exchange(snapshot.objects);
+  workers_.setDesired(snapshot.pods);
+  keepNode();
+}
+
+// The network's node-wide parts and the weights of the QoS classes, put back wherever they are missing.
+void Core::keepNode() {
+  auto busy = std::make_shared<Busy>(context_);
+  node_strand_.post([context = context_, busy, pods = workers_.active(), weak = weak_from_this()] {
+    if (context->stopping) return;
+    const Options& options = context->options;
+    const auto weights =
+        context->deps.runtime.ensureCgroups(runtime::qosCgroups(options.cgroups, pods, options.node_cpu));
+    if (!weights) LOG_WARN("cgroups of the QoS classes: {}", weights.error().text);
+    Stop stop(kCallDeadline);
+    const auto network = context->deps.network.ensureNode(stop);
+    if (network) return;
+    LOG_ERROR("pod network: {}", network.error().text);
+    context->deps.loop.post([weak] {
+      const auto self = weak.lock();
+      if (!self || self->closed_) return;
+      self->node_retry_ = self->loop_.after(kNodeRetry, [weak] {
+        const auto later = weak.lock();
+        if (later && !later->closed_) later->keepNode();
+      });
+    });
+  });
+}
+
+class StandaloneKubelet : public Kubelet {
+ public:
+  StandaloneKubelet(const Options& options, const Dependencies& dependencies)
+      : core_(std::make_shared<Core>(options, dependencies)) {}
+  ~StandaloneKubelet() override { core_->stop(); }
+
+  Result<void> start() override { return core_->start(); }
+  void stop() override { core_->stop(); }
+
+  std::vector<std::shared_ptr<const PodView>> pods() const override {
+    return viewsOf(core_->workers().published());
+  }
+  Result<std::shared_ptr<const PodView>> pod(const std::string& pod_namespace,
+                                             const std::string& name) const override {
+    return TRY(lookUp(pod_namespace, name))->view;
+  }
+  std::vector<ManifestView> manifests() const override { return core_->manifests(); }
+  Result<Instance> instance(const std::string& pod_namespace, const std::string& name,
+                            const std::string& container, Which which) const override {
+    const auto found = TRY(lookUp(pod_namespace, name));
+    Instance made = TRY(findInstance(*found, container, which));
+    const api::ObjectMeta& metadata = found->view->pod->metadata;
+    const LogFiles logs(core_->options().pod_logs_dir, core_->options().container_logs_dir);
+    made.log_directory =
+        logs.containerDirectory({metadata.namespace_, metadata.name, PodUid(metadata.uid)}, container);
+    return made;
+  }
+  void onPodChanged(std::function<void(const PodUid&)> listener) override {
+    core_->addListener(std::move(listener));
+  }
+
+ private:
+  Result<PublishedPodPtr> lookUp(const std::string& pod_namespace, const std::string& name) const {
+    return findPod(core_->workers().published(), pod_namespace, name, core_->options().node_name);
+  }
+
+  const std::shared_ptr<Core> core_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kubelet> makeKubelet(const Options& options, const Dependencies& dependencies) {
+  return std::make_unique<StandaloneKubelet>(options, dependencies);
+}
+
+}  // namespace keelson::kubelet

@@ -1,0 +1,132 @@
+// The kubelet: pods that should run here, kept running, and what is known about them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/pod.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/ids.h"
+#include "cni/pod_network.h"
+#include "runtime/host_path.h"
+#include "runtime/images/image_service.h"
+#include "runtime/runtime.h"
+
+namespace keelson::kubelet {
+
+// What the kubelet is told by configuration. Names follow KubeletConfiguration.
+struct Options {
+  std::string node_name;
+  std::map<std::string, std::string> node_labels;  // for nodeSelector and node affinity at admission
+  std::vector<IpAddress> node_ips;                 // hostIPs of pods
+  std::string static_pod_path = "/etc/kubernetes/manifests";
+  std::string root_dir = "/var/lib/kubelet";
+  std::string pod_logs_dir = "/var/log/pods";
+  std::string container_logs_dir = "/var/log/containers";
+  std::string resolv_conf = "/etc/resolv.conf";
+  std::vector<std::string> cluster_dns;
+  std::string cluster_domain;
+  Duration file_check_frequency = std::chrono::seconds(20);
+  Duration sync_frequency = std::chrono::minutes(1);
+  Duration max_container_restart_period = std::chrono::seconds(300);
+  int max_pods = 110;
+  Bytes node_memory;
+  Millicpu node_cpu;
+  bool seccomp_default = false;
+  int64_t container_log_max_size = 10 << 20;
+  uint32_t container_log_max_files = 5;
+  std::string seccomp_dir = "/var/lib/kubelet/seccomp";
+  runtime::CgroupOptions cgroups;
+};
+
+// One line of a pod's timeline: a step with its duration, or the wait that goes on now.
+struct TimelineEntry {
+  WallTime at;
+  Duration took{0};
+  std::string step;     // "MakeSandbox", "StartContainer web", "exited web 137 OOMKilled", ...
+  std::string outcome;  // "" is success, else the error's text
+};
+
+// An event as Kubernetes has them, kept in a bounded list a pod until the API server gets them.
+struct Event {
+  std::string type;  // Normal, Warning
+  std::string reason;
+  std::string message;
+  std::string field_path;  // "spec.containers{web}" or ""
+  int count = 1;
+  WallTime first_seen, last_seen;
+};
+
+// A snapshot of one pod, immutable. Any thread.
+struct PodView {
+  api::PodPtr pod;     // status filled in with what is observed now
+  std::string source;  // manifest file, or "api"
+  bool terminating = false;
+  std::string current_wait;  // "image nginx:stable-alpine", "back-off 40s of container web", ...
+  std::vector<TimelineEntry> timeline;
+  std::vector<Event> events;
+};
+
+// One file of the manifest folder and what became of it.
+struct ManifestView {
+  std::string file;
+  std::vector<std::string> objects;  // "Pod default/web-node1"
+  std::string error;                 // "" if all of it is in use
+  WallTime read_at;
+};
+
+// Effects the kubelet needs. All outlive it.
+struct Dependencies {
+  Loop& loop;
+  Lane& pods;     // strands of pods
+  Lane& images;   // pulls
+  Lane& volumes;  // host paths and tear-down of trees
+  Clock& clock;
+  runtime::Runtime& runtime;
+  runtime::ImageService& images_service;
+  runtime::HostPaths& host_paths;
+  cni::PodNetwork& network;
+};
+
+// Home: loop (start, stop); the views may be asked from any thread.
+class Kubelet {
+ public:
+  virtual ~Kubelet() = default;
+
+  // Reads what an earlier life left (records, run folders), then the manifests, then acts. The first
+  // error that makes running pointless is returned (no manifest folder, no write access).
+  virtual Result<void> start() = 0;
+  // Sources closed, strands refuse, what runs now ends; pods run on.
+  virtual void stop() = 0;
+
+  virtual std::vector<std::shared_ptr<const PodView>> pods() const = 0;
+  // By namespace and name; in standalone mode also without the "-<node>" suffix of static pods.
+  // kNotFound, or kInvalidArgument with the candidates when it is ambiguous.
+  virtual Result<std::shared_ptr<const PodView>> pod(const std::string& pod_namespace,
+                                                     const std::string& name) const = 0;
+  virtual std::vector<ManifestView> manifests() const = 0;
+
+  // The instance of a container to read logs from or to exec in: the running one, or with
+  // `previous` the one before. kNotFound, kFailedPrecondition with kubelet's messages.
+  struct Instance {
+    PodUid uid;
+    ContainerId id;
+    uint32_t attempt = 0;
+    bool running = false;
+    std::string log_directory;  // holds <attempt>.log and its rotated ones
+  };
+  enum class Which { kCurrent, kPrevious };
+  virtual Result<Instance> instance(const std::string& pod_namespace, const std::string& name,
+                                    const std::string& container, Which which) const = 0;
+
+  // Runs on the loop whenever a pod's view changed (for `keelctl get -w` and, later, the API status).
+  virtual void onPodChanged(std::function<void(const PodUid&)> listener) = 0;
+};
+
+std::unique_ptr<Kubelet> makeKubelet(const Options& options, const Dependencies& dependencies);
+
+}  // namespace keelson::kubelet

@@ -1,0 +1,330 @@
+#include "kubelet/pod_worker.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "kubelet/container_steps.h"
+#include "kubelet/pod_history.h"
+#include "kubelet/termination_message.h"
+#include "kubelet/text.h"
+#include "runtime/stop_signal.h"
+
+namespace keelson::kubelet {
+namespace {
+
+// A plan leads to the next; more than this in a row means that something does not settle.
+constexpr int kMaxRounds = 16;
+// The look after a round in which something failed without a retry time of its own.
+constexpr Duration kRetry = std::chrono::seconds(1);
+
+std::optional<PublishedPod::Instance> publishedInstance(const std::optional<InstanceRecord>& instance) {
+  if (!instance) return std::nullopt;
+  return PublishedPod::Instance{instance->id, instance->attempt, !instance->exit};
+}
+
+}  // namespace
+
+PodWorker::PodWorker(WorkerContextPtr context, Start start)
+    : context_(std::move(context)),
+      uid_(start.uid),
+      full_name_(api::podFullName(*start.pod)),
+      strand_(context_->deps.pods, "pod " + full_name_),
+      desired_(start.pod),
+      actions_(state_, context_),
+      admission_(std::move(start.admission)) {
+  state_.uid = start.uid;
+  state_.pod = start.pod;
+  state_.source = std::move(start.source);
+  if (start.record) {
+    state_.record = std::move(*start.record);
+  } else {
+    // The runtime's state and the record may be lost (a reboot, a broken file); the logs still tell the
+    // count.
+    for (const auto* list : {&state_.pod->spec.init_containers, &state_.pod->spec.containers}) {
+      for (const auto& container : *list) {
+        const uint32_t next = context_->logs.nextAttempt(state_.owner(), container.name);
+        if (next > 0) state_.record.containers[container.name].next_attempt = next;
+      }
+    }
+  }
+  state_.record.pod_namespace = state_.pod->metadata.namespace_;
+  state_.record.pod_name = state_.pod->metadata.name;
+  if (!state_.record.admission) state_.record.admission = admission_;
+  if (state_.record.deletion) removal_.exchange(state_.record.deletion->grace);
+  last_status_.conditions = state_.record.conditions;
+  published_.exchange(build({}, "its first look"));
+}
+
+void PodWorker::post(std::function<void()> task) {
+  auto busy = std::make_shared<Busy>(context_);
+  strand_.post([self = shared_from_this(), busy, task = std::move(task)] { task(); });
+}
+
+Resume PodWorker::resume() {
+  return [weak = weak_from_this()](std::function<void(PodState&)> apply) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->post([worker = self.get(), apply = std::move(apply)] {
+      apply(worker->state_);
+      worker->look();
+    });
+  };
+}
+
+void PodWorker::update(api::PodPtr pod) {
+  desired_.exchange(std::move(pod));
+  wake();
+}
+
+void PodWorker::remove(Duration grace) {
+  removal_.with([&](std::optional<Duration>& removal) {
+    if (!removal || grace < *removal) removal = grace;
+  });
+  wake();
+}
+
+void PodWorker::wake() {
+  if (wake_pending_.exchange(true)) return;
+  post([this] {
+    wake_pending_ = false;
+    look();
+  });
+}
+
+void PodWorker::close() { strand_.close(); }
+
+bool PodWorker::holdsResources() const {
+  const auto seen = published();
+  const std::string& phase = seen->view->pod->status.phase;
+  return phase != "Succeeded" && phase != "Failed";
+}
+
+// ---- the strand ----
+
+void PodWorker::look() {
+  if (context_->stopping || state_.gone || state_.releasing) {
+    if (state_.gone) {
+      if (const auto host = context_->host.copy()) host->podGone(uid_);
+    }
+    return;
+  }
+  takeNews();
+  for (int round = 0;; ++round) {
+    if (!prepare() || !observe()) {
+      publish({}, observation());
+      wakeAt(state_.pod_failure ? std::optional(state_.pod_failure->retry_at) : std::nullopt);
+      break;
+    }
+    const PodObservation seen = observation();
+    const Plan plan =
+        planPod(*state_.pod, seen, state_.record, context_->policy, context_->deps.clock.wall());
+    publish(plan, seen);
+    if (plan.actions.empty()) {
+      wakeAt(plan.wake_at);
+      break;
+    }
+    const bool well = act(plan);
+    if (context_->stopping) return;
+    if (state_.releasing) break;
+    if (well && round < kMaxRounds) continue;
+    // Look once more for what is shown and for the retry's time, and leave the acting to that retry.
+    if (!observe()) break;
+    const PodObservation after = observation();
+    const WallTime now = context_->deps.clock.wall();
+    const Plan next = planPod(*state_.pod, after, state_.record, context_->policy, now);
+    publish(next, after);
+    const WallTime retry = now + kRetry;
+    wakeAt(next.actions.empty() ? next.wake_at : std::min(retry, next.wake_at.value_or(retry)));
+    break;
+  }
+  actions_.save();
+}
+
+void PodWorker::takeNews() {
+  api::PodPtr pod = desired_.copy();
+  if (pod != state_.pod) state_.pod = std::move(pod);
+  const auto removal = removal_.copy();
+  if (!removal) return;
+  if (!state_.record.deletion) {
+    state_.record.deletion = Deletion{context_->deps.clock.wall(), *removal};
+    state_.step("deletion", "", Duration{0}, state_.record.deletion->at);
+  } else {
+    state_.record.deletion->grace = std::min(state_.record.deletion->grace, *removal);
+  }
+}
+
+// The pod's folder; false with pod_failure set if that fails.
+bool PodWorker::prepare() {
+  if (state_.directory.valid()) return true;
+  const WallTime now = context_->deps.clock.wall();
+  if (state_.pod_failure && now < state_.pod_failure->retry_at) return false;
+  const auto failed = [&](const Error& error) {
+    const StepFailure* before = state_.pod_failure ? &*state_.pod_failure : nullptr;
+    const std::string message = "error making pod data directories: " + error.text;
+    state_.pod_failure = stepFailure(before, "Failed", message, now);
+    state_.event("Warning", "Failed", message, "", now);
+    return false;
+  };
+  actions_.setResume(resume());
+  auto directory = PodDirectory::ensure(context_->options.root_dir, uid_);
+  if (!directory) return failed(directory.error());
+  state_.directory = std::move(*directory);
+  state_.pod_failure.reset();
+  const Admission& admission = *state_.record.admission;
+  state_.step(admission.admitted ? "admitted" : "rejected " + admission.reason, admission.message,
+              Duration{0}, now);
+  return true;
+}
+
+bool PodWorker::observe() {
+  Stop stop(kCallDeadline);
+  auto observed = context_->deps.runtime.status(uid_, stop);
+  const WallTime now = context_->deps.clock.wall();
+  if (!observed) {
+    const StepFailure* before = state_.pod_failure ? &*state_.pod_failure : nullptr;
+    const std::string message = "error determining status: " + observed.error().text;
+    state_.pod_failure = stepFailure(before, "FailedSync", message, now);
+    state_.event("Warning", "FailedSync", message, "", now);
+    LOG_WARN("pod {}: {}", full_name_, message);
+    return false;
+  }
+  const bool recovered = state_.pod_failure && state_.pod_failure->reason == "FailedSync";
+  if (recovered) state_.pod_failure.reset();
+  state_.observed = std::move(*observed);
+  if (state_.volumes_of != state_.observed.sandbox_attempt) state_.volumes = StepState::kNone;
+  const PodRecord before = state_.record;
+  state_.record =
+      recordObserved(*state_.pod, state_.observed, terminationMessages(), std::move(state_.record), now);
+  describeAdopted();
+  noteEnds(before);
+  return true;
+}
+
+std::map<ContainerId, std::string> PodWorker::terminationMessages() const {
+  std::map<ContainerId, std::string> messages;
+  const size_t containers =
+      std::max<size_t>(1, state_.pod->spec.init_containers.size() + state_.pod->spec.containers.size());
+  const size_t limit = std::min(kMaxTerminationMessage, kMaxPodTerminationMessages / containers);
+  for (const auto& ended : newExits(state_.observed, state_.record)) {
+    const api::Container* spec = state_.container(ended.name);
+    const bool from_logs = spec != nullptr && spec->termination_message_policy == "FallbackToLogsOnError" &&
+                           ended.exit_code != 0;
+    const TerminationSources sources{
+        state_.directory.fd(), PodDirectory::terminationFile(ended.name, ended.id),
+        context_->logs.file(state_.owner(), ended.name, ended.attempt), from_logs};
+    messages[ended.id] = cleanText(readTerminationMessage(sources), limit);
+  }
+  return messages;
+}
+
+// What an adopted instance was started with is found in the image store, as far as it is still there.
+void PodWorker::describeAdopted() {
+  for (auto& [name, container] : state_.record.containers) {
+    if (!container.current || !container.current->image_id.empty() || container.current->image.empty())
+      continue;
+    const auto image = context_->deps.images_service.find(container.current->image);
+    if (!image || *image == nullptr) continue;
+    container.current->image_id = reportedImageId(**image);
+    const api::Container* spec = state_.container(name);
+    const bool has_own = spec != nullptr && spec->lifecycle;
+    container.current->stop_signal =
+        runtime::stopSignal(has_own ? spec->lifecycle->stop_signal : "", (*image)->config.stop_signal);
+  }
+}
+
+void PodWorker::noteEnds(const PodRecord& before) {
+  const WallTime now = context_->deps.clock.wall();
+  for (const auto& [name, container] : state_.record.containers) {
+    if (!container.current || !container.current->exit) continue;
+    const auto known = before.containers.find(name);
+    const bool noted = known != before.containers.end() && known->second.current &&
+                       known->second.current->id == container.current->id && known->second.current->exit;
+    if (noted) continue;
+    const auto& exit = *container.current->exit;
+    state_.step(fmt::format("exited {} {} {}", name, exit.exit_code, exit.reason), exit.message, Duration{0},
+                now);
+    LOG_INFO("pod {}: container {} exited: {} {}", full_name_, name, exit.exit_code, exit.reason);
+  }
+}
+
+PodObservation PodWorker::observation() const {
+  PodObservation seen;
+  seen.runtime = state_.observed;
+  if (!state_.record.deletion && !state_.record.ending) seen.images = observeImages(state_, *context_);
+  seen.volumes = state_.volumes;
+  for (const auto& [name, mounts] : state_.mounts) seen.mounts[name] = mounts.state;
+  seen.pod_failure = state_.pod_failure;
+  seen.start_failures = state_.start_failures;
+  return seen;
+}
+
+bool PodWorker::act(const Plan& plan) {
+  bool well = true;
+  for (const auto& action : plan.actions) {
+    if (context_->stopping) return well;
+    const PodActions::Outcome outcome = actions_.run(action);
+    well = well && outcome == PodActions::Outcome::kDone;
+    if (outcome == PodActions::Outcome::kStopPlan) return false;
+  }
+  return well;
+}
+
+void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
+  const WallTime now = context_->deps.clock.wall();
+  static const ProbeResults kNoProbes;
+  const api::PodStatus status = podStatus(
+      {*state_.pod, seen, state_.record, kNoProbes, context_->host_ips, context_->policy.restart, now});
+  state_.record.conditions = status.conditions;
+  for (auto& event : statusEvents(*state_.pod, last_status_, status, now)) {
+    state_.events.add(std::move(event));
+    state_.news = true;
+  }
+  const std::string wait = fmt::format("{}", fmt::join(plan.waits, ", "));
+  const bool terminating = state_.record.deletion.has_value();
+  const bool same = published_once_ && status == last_status_ && wait == last_wait_ && !state_.news &&
+                    terminating == was_terminating_ && published()->view->pod->spec == state_.pod->spec;
+  if (same) return;
+  published_once_ = true;
+  last_status_ = status;
+  last_wait_ = wait;
+  was_terminating_ = terminating;
+  state_.news = false;
+  published_.exchange(build(status, wait));
+  if (const auto host = context_->host.copy()) host->podChanged(uid_);
+}
+
+PublishedPodPtr PodWorker::build(const api::PodStatus& status, const std::string& wait) const {
+  auto view = std::make_shared<PodView>();
+  api::Pod pod = *state_.pod;
+  pod.status = status;
+  if (pod.status.phase.empty()) pod.status.phase = "Pending";
+  if (const auto& deletion = state_.record.deletion) {
+    const auto grace = std::chrono::duration_cast<std::chrono::seconds>(deletion->grace);
+    pod.metadata.deletion_timestamp = deletion->at + grace;
+    pod.metadata.deletion_grace_period_seconds = grace.count();
+  }
+  view->pod = std::make_shared<const api::Pod>(std::move(pod));
+  view->source = state_.source;
+  view->terminating = state_.record.deletion.has_value();
+  view->current_wait = wait;
+  view->timeline = state_.timeline.all();
+  view->events = state_.events.all();
+  auto published = std::make_shared<PublishedPod>();
+  published->view = std::move(view);
+  for (const auto& [name, container] : state_.record.containers) {
+    auto& instances = published->containers[name];
+    instances.current = publishedInstance(container.current);
+    instances.previous = publishedInstance(container.previous);
+  }
+  return published;
+}
+
+void PodWorker::wakeAt(std::optional<WallTime> time) {
+  if (!time) return;
+  const Duration delay = std::max(Duration{0}, *time - context_->deps.clock.wall());
+  if (const auto host = context_->host.copy()) host->wakeAfter(uid_, delay);
+}
+
+}  // namespace keelson::kubelet

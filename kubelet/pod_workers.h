@@ -1,0 +1,72 @@
+// All pods of this node: which worker runs, which desired pod waits for its turn.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "kubelet/manifest_folder.h"
+#include "kubelet/pod_worker.h"
+#include "kubelet/worker_context.h"
+
+namespace keelson::kubelet {
+
+// A pod that an earlier life left: a record, a run folder, or both, and no manifest (any more).
+struct Leftover {
+  PodUid uid;
+  std::optional<PodRecord> record;
+  api::PodPtr pod;  // as it was admitted; nullptr if that cannot be read
+};
+
+// Owned by the kubelet. Home: loop, but for published(), which any thread may ask.
+class PodWorkers {
+ public:
+  explicit PodWorkers(WorkerContextPtr context) : context_(std::move(context)) {}
+
+  // Records of pods whose manifests may be here: used when their worker starts.
+  void remember(std::map<PodUid, PodRecord> records) { records_ = std::move(records); }
+  // Tears down what has no manifest: gracefully where its spec is known.
+  void clear(const Leftover& leftover);
+  // The pods that shall run: new ones are admitted in this order, missing ones are deleted, changed ones
+  // updated. A pod waits until an older one of its name is gone; of several edits meanwhile the last counts.
+  void setDesired(const std::vector<ManifestSnapshot::Entry>& pods);
+
+  void wake(const PodUid& uid);
+  void wakeAll();
+  void wakeAfter(const PodUid& uid, Duration delay);
+  // The worker's pod is gone: whoever waited for its name may start.
+  void forget(const PodUid& uid);
+  void close();
+
+  std::vector<PublishedPodPtr> published() const;
+  // What runs here or is about to: for the weights of the QoS cgroups.
+  std::vector<api::PodPtr> active() const;
+
+ private:
+  struct Slot {
+    std::shared_ptr<PodWorker> worker;
+    Registration timer;
+  };
+  using Waiting = ManifestSnapshot::Entry;
+
+  void start(const Waiting& pod);
+  void startWaiting();
+  bool nameIsTaken(const std::string& full_name) const;
+  Admission admit(const api::Pod& pod) const;
+  void publishWorkers();
+
+  const WorkerContextPtr context_;
+  std::map<PodUid, Slot> slots_;
+  std::vector<Waiting> waiting_;  // in the order of the manifests
+  std::map<PodUid, PodRecord> records_;
+  struct Shown {
+    std::vector<std::shared_ptr<PodWorker>> workers;
+    std::vector<PublishedPodPtr> waiting;
+  };
+  Guarded<Shown> shown_;
+};
+
+}  // namespace keelson::kubelet

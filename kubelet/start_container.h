@@ -1,0 +1,33 @@
+// Everything a container needs for its start, put together from pod, image and node.
+#pragma once
+
+#include <string>
+
+#include "kubelet/container_env.h"
+#include "kubelet/pod_state.h"
+#include "kubelet/worker_context.h"
+
+namespace keelson::kubelet {
+
+// Why a container cannot start, as its waiting state shows it.
+struct StartError {
+  std::string reason;  // CreateContainerConfigError, CreateContainerError
+  std::string message;
+};
+
+// What a container asks for that this node does not serve ("lifecycle.postStart"), "" if nothing. Pure.
+std::string unservedFeature(const api::Container& container);
+// Probes that are accepted and not run ("livenessProbe, readinessProbe"), "" if none. Pure.
+std::string unservedProbes(const api::Container& container);
+
+DownwardFacts downwardFacts(const PodState& state, const WorkerContext& context);
+
+// The request for attempt `attempt` under a new id. Files of the pod are written; nothing is started. Strand
+// of the pod; short blocking calls.
+std::variant<runtime::ContainerRequest, StartError> buildStart(PodState& state, const WorkerContext& context,
+                                                               const api::Container& container,
+                                                               uint32_t attempt,
+                                                               std::shared_ptr<const runtime::Image> image,
+                                                               Stop& stop);
+
+}  // namespace keelson::kubelet
