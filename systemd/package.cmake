@@ -1,0 +1,17 @@
+# Where files go, and the .deb.
+install(FILES systemd/keelson.service DESTINATION lib/systemd/system)
+install(FILES systemd/keelson.sysctl.conf DESTINATION lib/sysctl.d RENAME 90-keelson.conf)
+install(FILES systemd/keelson.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME keelson.conf)
+install(FILES systemd/config.yaml DESTINATION /etc/keelson)
+install(DIRECTORY DESTINATION /etc/kubernetes/manifests)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME keelson)
+set(CPACK_PACKAGE_CONTACT "Keelson maintainers")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Kubernetes node agent in one small native daemon")
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+include(CPack)

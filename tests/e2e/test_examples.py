@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Every example manifest that needs no control plane, Service, probe, hook or secret works unmodified."""
+
+import urllib.request
+
+from world import World, run
+
+
+def fetch(address, port=80):
+    with urllib.request.urlopen(f"http://{address}:{port}/", timeout=5) as answer:
+        return answer.read().decode()
+
+
+class Examples(World):
+    def test_the_smallest_pod_serves_its_page(self):
+        self.node.start().apply_example("pod.yaml")
+        self.node.wait_ready("pod-example")
+        pod = self.node.pod("pod-example")
+        address = pod["status"]["podIP"]
+        self.assertTrue(address.startswith("10.244.0."), address)
+        self.assertIn("nginx", fetch(address))
+        self.assertEqual(pod["metadata"]["name"], "pod-example-node1")
+        self.assertEqual(pod["status"]["qosClass"], "BestEffort")
+
+    def test_two_containers_share_a_volume_and_a_network(self):
+        self.node.start().apply_example("pod-multi-container.yaml")
+        self.node.wait_ready("multi-container-example")
+        address = self.node.pod("multi-container-example")["status"]["podIP"]
+        page = self.node.wait_for("the page has a date", lambda: fetch_or_none(address))
+        self.assertRegex(page, r"UTC \d{4}|\d{4}")
+        inside = self.node.ctl("exec", "multi-container-example", "-c", "content", "--", "wget", "-qO-", "http://127.0.0.1/")
+        self.assertIn(page.splitlines()[0], inside)
+
+    def test_command_arguments_and_environment(self):
+        self.node.start().apply_example("pod-env.yaml")
+        self.node.wait_phase("env-example", "Succeeded")
+        self.assertEqual(self.node.ctl("logs", "env-example"), "isAwesome\n")
+        state = self.node.status("env-example", "nginx")["state"]["terminated"]
+        self.assertEqual((state["exitCode"], state["reason"]), (0, "Completed"))
+
+    def test_a_node_selector_that_does_not_fit_is_refused(self):
+        self.node.start().apply_example("pod-labels-node-selector.yaml")
+        self.node.wait_phase("pod-label-example", "Failed")
+        status = self.node.pod("pod-label-example")["status"]
+        self.assertEqual(status["reason"], "NodeAffinity")
+        self.assertTrue(status["message"].startswith("Pod was rejected: "), status["message"])
+
+    def test_a_node_selector_that_fits_runs(self):
+        self.node.flags = ["--node-labels", "gpu=nvidia"]
+        self.node.start().apply_example("pod-labels-node-selector.yaml")
+        self.node.wait_ready("pod-label-example")
+
+    def test_a_memory_limit_kills(self):
+        self.node.start().apply_example("resources.yaml")
+        self.node.wait_phase("limited", "Failed", 60)
+        state = self.node.status("limited", "eater")["state"]["terminated"]
+        self.assertEqual((state["exitCode"], state["reason"]), (137, "OOMKilled"))
+        self.assertEqual(self.node.pod("limited")["status"]["qosClass"], "Burstable")
+
+    def test_both_colours_of_blue_green_serve(self):
+        self.node.start().apply_example("blue-green.yaml")
+        for colour in ("blue", "green"):
+            self.node.wait_ready(f"web-{colour}")
+            address = self.node.pod(f"web-{colour}")["status"]["podIP"]
+            page = self.node.wait_for("httpd answers", lambda: fetch_or_none(address))
+            self.assertEqual(page, f"{colour}\n")
+
+
+def fetch_or_none(address):
+    try:
+        return fetch(address)
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    run()
