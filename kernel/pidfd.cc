@@ -44,9 +44,9 @@ Result<void> Pidfd::signal(int signo) const {
 }
 
 Result<void> Pidfd::waitEnd(Duration timeout) const {
-  const SteadyTime deadline = std::chrono::steady_clock::now() + std::min(timeout, kLongestWait);
+  const SteadyTime deadline = realClock().steady() + std::min(timeout, kLongestWait);
   while (true) {
-    const Duration left = std::max(Duration{0}, Duration(deadline - std::chrono::steady_clock::now()));
+    const Duration left = std::max(Duration{0}, Duration(deadline - realClock().steady()));
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const timespec wait{seconds.count(), (left - seconds).count()};
     pollfd poll_fd{fd_.get(), POLLIN, 0};

@@ -42,6 +42,7 @@ std::optional<Entry> parseEntry(std::string_view line) {
     *part = line.substr(0, space);
     line.remove_prefix(space + 1);
   }
+  if (entry.stream != "stdout" && entry.stream != "stderr") return std::nullopt;
   entry.text = line;
   entry.partial = tags.starts_with('P');
   return entry;

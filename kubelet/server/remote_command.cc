@@ -21,8 +21,8 @@ constexpr unsigned char kCloseChannel = 255;
 
 constexpr size_t kPieceBytes = 32 * 1024;
 constexpr Duration kStartTime = std::chrono::seconds(10);
-// After the command's end its output is read until end-of-file, or this long when a child of it
-// holds the pipe open.
+// After the command's end its output is read until end-of-file, or until nothing came for this long
+// when a child of it holds the pipe open.
 constexpr Duration kDrainTime = std::chrono::seconds(1);
 
 struct Streams {
@@ -97,9 +97,12 @@ class ExecConversation : public Conversation {
 
     void readOutput(size_t which) {
       if (!channel || !outputs[which].is_open()) return;
+      sending[which] = false;
+      if (outcome) armDrain();
       outputs[which].async_read_some(
           asio::buffer(pieces[which]), [self = shared_from_this(), which](error_code error, size_t size) {
             if (!self->channel) return;
+            self->sending[which] = !error;
             if (error) return self->outputEnded(which);
             std::string message(1, which == 0 ? kStdout : kStderr);
             message.append(self->pieces[which].data(), size);
@@ -116,13 +119,19 @@ class ExecConversation : public Conversation {
 
     void onResult() {
       outcome = runtime::decodeExecResult(result_bytes);
-      drain = loop.after(kDrainTime, [weak = weak_from_this()] {
-        if (auto self = weak.lock()) {
-          self->drained = true;
-          self->finishIfDone();
-        }
-      });
+      armDrain();
       finishIfDone();
+    }
+
+    void armDrain() {
+      drain = loop.after(kDrainTime, [weak = weak_from_this()] {
+        auto self = weak.lock();
+        if (!self) return;
+        // A client that takes its time still gets all of it.
+        if (self->sending[0] || self->sending[1]) return self->armDrain();
+        self->drained = true;
+        self->finishIfDone();
+      });
     }
 
     void finishIfDone() {
@@ -179,6 +188,7 @@ class ExecConversation : public Conversation {
     std::array<asio::posix::stream_descriptor, 2> outputs;
     std::array<std::array<char, kPieceBytes>, 2> pieces;
     std::array<bool, 2> ended{};
+    std::array<bool, 2> sending{};  // a piece is on its way to the client
     asio::posix::stream_descriptor result;
     std::string result_bytes;
     UniqueFd cancel;

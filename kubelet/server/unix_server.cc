@@ -85,6 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void readBody() {
+    if (ended_) return;
     if (parser_->is_done()) return bodyDone();
     chunk_.resize(kChunkBytes);
     parser_->get().body().data = chunk_.data();
@@ -167,16 +168,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void nextPiece() {
+    if (ended_) return;
     stream_.expires_never();
+    keep_alive_ = shared_from_this();
     source_->next([weak = weak_from_this()](Result<std::string> piece) {
       if (auto self = weak.lock()) self->onPiece(std::move(piece));
     });
-    keep_alive_ = shared_from_this();
   }
 
   void onPiece(Result<std::string> piece) {
-    auto self = std::move(keep_alive_);
-    if (!self) self = shared_from_this();
+    const auto self = std::move(keep_alive_);
     if (!piece) return shutdown();
     stream_.expires_after(limits_.idle_time);
     if (piece->empty()) {
@@ -190,14 +191,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     });
   }
 
-  // While a source is quiet only the socket can tell that the client left.
+  // While a source is quiet only the socket can tell that the client left (EPOLLHUP, unix(7)).
   void watchForHangUp() {
-    stream_.socket().async_wait(asio::socket_base::wait_read, [weak = weak_from_this()](error_code error) {
+    stream_.socket().async_wait(asio::socket_base::wait_error, [weak = weak_from_this()](error_code error) {
       auto self = weak.lock();
-      if (!self || error) return;
-      self->shutdown();
-      self->source_.reset();
-      self->keep_alive_.reset();
+      if (self && !error) self->shutdown();
     });
   }
 
@@ -218,6 +216,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Connection> keep_alive_;  // while a source owes a piece
   std::weak_ptr<WebSocketChannel> channel_;  // set by an upgrade
   bool body_done_ = false;
+  bool ended_ = false;  // shut down: pending callbacks do nothing more
   bool first_ = true;
 };
 
@@ -240,6 +239,7 @@ class WebSocketChannel : public Channel, public std::enable_shared_from_this<Web
     }));
     socket_.async_accept(request, [self = shared_from_this()](error_code error) {
       if (error) return self->end();
+      self->watchForHangUp();
       self->conversation_->start(*self);
     });
   }
@@ -285,6 +285,14 @@ class WebSocketChannel : public Channel, public std::enable_shared_from_this<Web
     });
   }
 
+  // While the conversation is busy nothing reads; a peer that is gone shows as EPOLLHUP (unix(7)).
+  void watchForHangUp() {
+    beast::get_lowest_layer(socket_).socket().async_wait(
+        asio::socket_base::wait_error, [weak = weak_from_this()](error_code error) {
+          if (auto self = weak.lock(); self && !error) self->shutdown();
+        });
+  }
+
   void sendClose() {
     socket_.async_close(websocket::close_code::normal, [self = shared_from_this()](error_code) { self->end(); });
   }
@@ -308,6 +316,11 @@ void Connection::shutdown() {
   if (auto channel = channel_.lock()) return channel->shutdown();
   error_code ignored;
   stream_.socket().close(ignored);
+  // What they drive ends now, also when the loop does not turn any more.
+  ended_ = true;
+  sink_.reset();
+  source_.reset();
+  keep_alive_.reset();
 }
 
 void Connection::upgrade(Upgrade upgrade) {
@@ -390,9 +403,9 @@ Result<std::unique_ptr<UnixServer>> UnixServer::listen(Loop& loop, const std::st
   error_code error;
   asio::local::stream_protocol::acceptor acceptor(context);
   acceptor.open(asio::local::stream_protocol(), error);
-  const mode_t before = ::umask(0177);  // bind(2) makes the file with 0666 & ~umask
   if (!error) acceptor.bind(asio::local::stream_protocol::endpoint(path), error);
-  ::umask(before);
+  // Before listen(2) nobody gets in, so the mode is right in time; umask(2) would be every thread's.
+  if (!error && ::chmod(path.c_str(), 0600) != 0) return sysError("status socket {}: chmod", path);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return errnoError(error.value(), "status socket " + path);
   return std::unique_ptr<UnixServer>(

@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import sandbox  # noqa: E402
 from node import Node, SOURCE  # noqa: E402
-from containerd_peer import Containerd  # noqa: E402
+import containerd_peer  # noqa: E402
 
 sys.path.insert(0, str(SOURCE / "tests/images"))
 import registry as registry_module  # noqa: E402
@@ -91,12 +91,12 @@ def cpu_ticks(pids):
     return total
 
 
-def processes_named(*names):
-    """Pids of this sandbox by command name, as the kernel keeps it (15 bytes)."""
+def shim_pids():
+    """The shims and their log writers of this sandbox."""
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if pathlib.Path(f"/proc/{entry}/comm").read_text().strip() in [name[:15] for name in names]:
+            if pathlib.Path(f"/proc/{entry}/cmdline").read_text().startswith("keelson-shim"):
                 found.append(int(entry))
         except OSError:
             pass
@@ -155,7 +155,7 @@ def measure_keelson(node):
     node.apply("burst.yaml", "---".join(POD.format(n=n) for n in range(BURST)))
     node.wait_for("all run", lambda: running(node) == BURST, 120)
     found["burst"] = time.monotonic() - start
-    daemon, shims = [node.process.pid], processes_named("keelson-shim")
+    daemon, shims = [node.process.pid], shim_pids()
     found["pss_100_daemon"], found["pss_100_shims"] = pss_kib(daemon) / 1024, pss_kib(shims) / 1024
     found["idle_cpu"] = idle_cpu_percent(daemon + shims)
     node.kill()
@@ -200,6 +200,10 @@ def measure_containerd(peer):
     return found
 
 
+def peers(build):
+    return build.parent / "bench/peers"
+
+
 def main():
     build, images = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     work = pathlib.Path(sandbox.folder())
@@ -210,7 +214,7 @@ def main():
     node = Node(build, registry=registry.address, extra_config=f"maxPods: {BURST + 10}").start()
     ours = measure_keelson(node)
     node.stop()
-    peer = Containerd(build.parent / "bench/peers", work / "containerd", images)
+    peer = containerd_peer.Containerd(peers(build), work / "containerd", images)
     peer_name = "containerd + runc + CNI bridge (no kubelet)"
     theirs = {}
     try:
@@ -235,7 +239,7 @@ def main():
     report.add("CPU, 100 idle pods", ours["idle_cpu"], "%", 0.5, peer_name, theirs.get("idle_cpu"))
     report.add("exec of true, command to result, p50", ours["exec"], "ms", None, peer_name, theirs.get("exec"))
     report.add("restart with 100 pods: all adopted", ours["adopt"], "s", 1)
-    for program in sorted((build / "tests").glob("bench_*")):
+    for program in sorted((build / "tests/bench").glob("*_bench")):
         if os.access(program, os.X_OK):
             for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines():
                 row = json.loads(line)
@@ -247,4 +251,6 @@ def main():
 
 
 if __name__ == "__main__":
+    if sandbox.MARK not in os.environ:
+        containerd_peer.download(peers(pathlib.Path(sys.argv[1]).resolve()))
     sandbox.enter(main)

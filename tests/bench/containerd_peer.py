@@ -5,8 +5,12 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "images"))
+import debs  # noqa: E402
 
 PACKAGES = ["containerd", "runc", "containernetworking-plugins"]
 IMAGE = "docker.io/library/alpine:latest"
@@ -18,15 +22,21 @@ CNI = {
 }
 
 
+def download(cache):
+    """Before the sandbox is entered: it has no way out."""
+    debs.unpack(cache, PACKAGES)
+
+
 class Containerd:
     def __init__(self, cache, work, images):
-        self.cache, self.work, self.images = pathlib.Path(cache), pathlib.Path(work), pathlib.Path(images)
+        self.root = pathlib.Path(cache) / "root"
+        self.work, self.images = pathlib.Path(work), pathlib.Path(images)
         self.process = None
         self.socket = self.work / "containerd.sock"
         self.environment = dict(os.environ)
 
     def start(self):
-        root = self._unpack()
+        root = self.root
         for folder in ("root", "state", "upper-etc", "work-etc", "upper-opt", "work-opt"):
             (self.work / folder).mkdir(parents=True, exist_ok=True)
         # ctr finds CNI only in /etc/cni and /opt/cni: this mount namespace gets its own.
@@ -56,17 +66,8 @@ class Containerd:
         if IMAGE not in names:
             self._ctr("images", "tag", names[0], IMAGE)
 
-    def _unpack(self):
-        root = self.cache / "root"
-        if not (root / "usr/bin/containerd").exists():
-            root.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["apt-get", "download", "-q", *PACKAGES], cwd=self.cache, check=True, capture_output=True)
-            for package in self.cache.glob("*.deb"):
-                subprocess.run(["dpkg-deb", "-x", package, root], check=True)
-        return root
-
     def _ctr(self, *arguments, check=True):
-        result = subprocess.run([self.cache / "root/usr/bin/ctr", "-a", self.socket, *arguments],
+        result = subprocess.run([self.root / "usr/bin/ctr", "-a", self.socket, *arguments],
                                 env=self.environment, capture_output=True, text=True, timeout=120)
         if check and result.returncode != 0:
             raise RuntimeError(f"ctr {' '.join(arguments)}: {result.stderr}")
@@ -80,7 +81,7 @@ class Containerd:
             list(pool.map(self.run, names))
 
     def exec_command(self, name):
-        return [str(self.cache / "root/usr/bin/ctr"), "-a", str(self.socket), "task", "exec", "--exec-id", f"e{time.monotonic_ns()}", name, "true"]
+        return [str(self.root / "usr/bin/ctr"), "-a", str(self.socket), "task", "exec", "--exec-id", f"e{time.monotonic_ns()}", name, "true"]
 
     def remove(self, name):
         self._ctr("task", "kill", "-s", "9", name)
