@@ -25,7 +25,7 @@ build: deps $(BUILD)/build.ninja ## build everything (PRESET=release|dev|asan|ts
 	cmake --build $(BUILD) -j $(JOBS)
 
 images: deps ## the small nginx and alpine images that demo, tests and benchmarks run
-	@python3 tests/images/make_images.py build/images
+	@tests/images/make_images.sh build/images
 
 demo: build images ## run a pod from a manifest, in namespaces of its own, and show it
 	@$(SUDO) python3 tests/e2e/demo.py $(BUILD) build/images

@@ -40,36 +40,115 @@ struct Schema<agent::KubeletConfiguration> {
     v("containerLogMaxFiles", c.container_log_max_files);
     v("seccompDefault", c.seccomp_default);
     v("singleProcessOOMKill", c.single_process_oom_kill);
-    v.object("crashLoopBackOff", [&](auto& inner) {
-      inner("maxContainerRestartPeriod", c.max_container_restart_period);
-    });
+    v.object("crashLoopBackOff",
+             [&](auto& inner) { inner("maxContainerRestartPeriod", c.max_container_restart_period); });
     // The other fields of v1beta1: accepted, without effect until their part of the node is built.
-    v.ignored({"enableServer", "httpCheckFrequency", "staticPodURL", "staticPodURLHeader", "address", "port",
-               "readOnlyPort", "tlsCertFile", "tlsPrivateKeyFile", "tlsCipherSuites", "tlsCurvePreferences",
-               "tlsMinVersion", "rotateCertificates", "serverTLSBootstrap", "authentication", "authorization",
-               "registryPullQPS", "registryBurst", "imagePullCredentialsVerificationPolicy",
-               "preloadedImagesVerificationAllowlist", "eventRecordQPS", "eventBurst", "enableDebuggingHandlers",
-               "enableContentionProfiling", "healthzPort", "healthzBindAddress", "oomScoreAdj",
-               "streamingConnectionIdleTimeout", "nodeStatusUpdateFrequency", "nodeStatusReportFrequency",
-               "nodeLeaseDurationSeconds", "imageMinimumGCAge", "imageMaximumGCAge", "imageGCHighThresholdPercent",
-               "imageGCLowThresholdPercent", "volumeStatsAggPeriod", "kubeletCgroups", "systemCgroups",
-               "cgroupsPerQOS", "cpuManagerPolicy", "cpuManagerPolicyOptions", "cpuManagerReconcilePeriod",
-               "memoryManagerPolicy", "topologyManagerPolicy", "topologyManagerScope", "topologyManagerPolicyOptions",
-               "qosReserved", "runtimeRequestTimeout", "hairpinMode", "runOnce", "nodeStatusMaxImages", "maxOpenFiles",
-               "contentType", "kubeAPIQPS", "kubeAPIBurst", "serializeImagePulls", "maxParallelImagePulls",
-               "evictionHard", "evictionSoft", "evictionSoftGracePeriod", "evictionPressureTransitionPeriod",
-               "evictionMaxPodGracePeriod", "evictionMinimumReclaim", "mergeDefaultEvictionSettings", "podsPerCore",
-               "enableControllerAttachDetach", "protectKernelDefaults", "makeIPTablesUtilChains",
-               "iptablesMasqueradeBit", "iptablesDropBit", "featureGates", "failSwapOn", "memorySwap",
-               "containerLogMaxWorkers", "containerLogMonitorInterval", "configMapAndSecretChangeDetectionStrategy",
-               "systemReserved", "kubeReserved", "reservedSystemCPUs", "showHiddenMetricsForVersion",
-               "systemReservedCgroup", "kubeReservedCgroup", "enforceNodeAllocatable", "allowedUnsafeSysctls",
-               "volumePluginDir", "providerID", "kernelMemcgNotification", "logging", "enableSystemLogHandler",
-               "enableSystemLogQuery", "shutdownGracePeriod", "shutdownGracePeriodCriticalPods",
-               "shutdownGracePeriodByPodPriority", "reservedMemory", "enableProfilingHandler",
-               "enableDebugFlagsHandler", "memoryThrottlingFactor", "memoryReservationPolicy", "registerWithTaints",
-               "registerNode", "tracing", "localStorageCapacityIsolation", "containerRuntimeEndpoint",
-               "imageServiceEndpoint", "failCgroupV1", "userNamespaces"});
+    v.ignored({"enableServer",
+               "httpCheckFrequency",
+               "staticPodURL",
+               "staticPodURLHeader",
+               "address",
+               "port",
+               "readOnlyPort",
+               "tlsCertFile",
+               "tlsPrivateKeyFile",
+               "tlsCipherSuites",
+               "tlsCurvePreferences",
+               "tlsMinVersion",
+               "rotateCertificates",
+               "serverTLSBootstrap",
+               "authentication",
+               "authorization",
+               "registryPullQPS",
+               "registryBurst",
+               "imagePullCredentialsVerificationPolicy",
+               "preloadedImagesVerificationAllowlist",
+               "eventRecordQPS",
+               "eventBurst",
+               "enableDebuggingHandlers",
+               "enableContentionProfiling",
+               "healthzPort",
+               "healthzBindAddress",
+               "oomScoreAdj",
+               "streamingConnectionIdleTimeout",
+               "nodeStatusUpdateFrequency",
+               "nodeStatusReportFrequency",
+               "nodeLeaseDurationSeconds",
+               "imageMinimumGCAge",
+               "imageMaximumGCAge",
+               "imageGCHighThresholdPercent",
+               "imageGCLowThresholdPercent",
+               "volumeStatsAggPeriod",
+               "kubeletCgroups",
+               "systemCgroups",
+               "cgroupsPerQOS",
+               "cpuManagerPolicy",
+               "cpuManagerPolicyOptions",
+               "cpuManagerReconcilePeriod",
+               "memoryManagerPolicy",
+               "topologyManagerPolicy",
+               "topologyManagerScope",
+               "topologyManagerPolicyOptions",
+               "qosReserved",
+               "runtimeRequestTimeout",
+               "hairpinMode",
+               "runOnce",
+               "nodeStatusMaxImages",
+               "maxOpenFiles",
+               "contentType",
+               "kubeAPIQPS",
+               "kubeAPIBurst",
+               "serializeImagePulls",
+               "maxParallelImagePulls",
+               "evictionHard",
+               "evictionSoft",
+               "evictionSoftGracePeriod",
+               "evictionPressureTransitionPeriod",
+               "evictionMaxPodGracePeriod",
+               "evictionMinimumReclaim",
+               "mergeDefaultEvictionSettings",
+               "podsPerCore",
+               "enableControllerAttachDetach",
+               "protectKernelDefaults",
+               "makeIPTablesUtilChains",
+               "iptablesMasqueradeBit",
+               "iptablesDropBit",
+               "featureGates",
+               "failSwapOn",
+               "memorySwap",
+               "containerLogMaxWorkers",
+               "containerLogMonitorInterval",
+               "configMapAndSecretChangeDetectionStrategy",
+               "systemReserved",
+               "kubeReserved",
+               "reservedSystemCPUs",
+               "showHiddenMetricsForVersion",
+               "systemReservedCgroup",
+               "kubeReservedCgroup",
+               "enforceNodeAllocatable",
+               "allowedUnsafeSysctls",
+               "volumePluginDir",
+               "providerID",
+               "kernelMemcgNotification",
+               "logging",
+               "enableSystemLogHandler",
+               "enableSystemLogQuery",
+               "shutdownGracePeriod",
+               "shutdownGracePeriodCriticalPods",
+               "shutdownGracePeriodByPodPriority",
+               "reservedMemory",
+               "enableProfilingHandler",
+               "enableDebugFlagsHandler",
+               "memoryThrottlingFactor",
+               "memoryReservationPolicy",
+               "registerWithTaints",
+               "registerNode",
+               "tracing",
+               "localStorageCapacityIsolation",
+               "containerRuntimeEndpoint",
+               "imageServiceEndpoint",
+               "failCgroupV1",
+               "userNamespaces"});
   }
 };
 
@@ -83,10 +162,29 @@ template <>
 struct Schema<agent::KubeProxyConfiguration> {
   template <class V, class C>
   static void fields(V& v, C&) {
-    v.ignored({"featureGates", "clientConnection", "logging", "hostnameOverride", "bindAddress", "healthzBindAddress",
-               "metricsBindAddress", "bindAddressHardFail", "enableProfiling", "showHiddenMetricsForVersion", "mode",
-               "iptables", "ipvs", "nftables", "winkernel", "detectLocalMode", "detectLocal", "clusterCIDR",
-               "nodePortAddresses", "oomScoreAdj", "conntrack", "configSyncPeriod", "portRange",
+    v.ignored({"featureGates",
+               "clientConnection",
+               "logging",
+               "hostnameOverride",
+               "bindAddress",
+               "healthzBindAddress",
+               "metricsBindAddress",
+               "bindAddressHardFail",
+               "enableProfiling",
+               "showHiddenMetricsForVersion",
+               "mode",
+               "iptables",
+               "ipvs",
+               "nftables",
+               "winkernel",
+               "detectLocalMode",
+               "detectLocal",
+               "clusterCIDR",
+               "nodePortAddresses",
+               "oomScoreAdj",
+               "conntrack",
+               "configSyncPeriod",
+               "portRange",
                "windowsRunAsService"});
   }
 };
@@ -146,7 +244,8 @@ Result<void> decodeInto(const json::value& document, T& out, api::UnknownFields 
   return {};
 }
 
-void checkDuration(ErrorList& errors, const char* field, const std::string& text, Duration low, Duration high) {
+void checkDuration(ErrorList& errors, const char* field, const std::string& text, Duration low,
+                   Duration high) {
   const auto duration = parseDuration(text);
   if (!duration || *duration < low || *duration > high)
     errors.add(makeError(Code::kInvalidArgument, "{}: expected a duration from {} to {}, got \"{}\"", field,
@@ -175,24 +274,29 @@ std::vector<std::string> splitList(const std::string& text) {
 Result<Config> parseConfig(std::string_view text, const std::string& name) {
   Config config;
   const auto documents = TRY_CTX(api::parseYaml(text), "{}", name);
-  if (documents.empty()) return makeError(Code::kInvalidArgument, "{}: expected configuration, the file is empty", name);
+  if (documents.empty())
+    return makeError(Code::kInvalidArgument, "{}: expected configuration, the file is empty", name);
   std::map<std::string, int> seen;
   KubeProxyConfiguration proxy;
   for (const auto& document : documents) {
     const std::string kind = kindOf(document.value);
     const std::string where = fmt::format("{}: line {}", name, document.line);
     if (!seen.emplace(kind, document.line).second)
-      return makeError(Code::kInvalidArgument, "{}: {} is there twice (first at line {})", where, kind, seen[kind]);
+      return makeError(Code::kInvalidArgument, "{}: {} is there twice (first at line {})", where, kind,
+                       seen[kind]);
     if (kind == "KubeletConfiguration") {
-      TRY_CTX(decodeInto(document.value, config.kubelet, api::UnknownFields::kWarn, config.warnings), "{}", where);
+      TRY_CTX(decodeInto(document.value, config.kubelet, api::UnknownFields::kWarn, config.warnings), "{}",
+              where);
     } else if (kind == "KubeProxyConfiguration") {
       TRY_CTX(decodeInto(document.value, proxy, api::UnknownFields::kWarn, config.warnings), "{}", where);
     } else if (kind == "KeelsonConfiguration") {
-      TRY_CTX(decodeInto(document.value, config.keelson, api::UnknownFields::kRefuse, config.warnings), "{}", where);
+      TRY_CTX(decodeInto(document.value, config.keelson, api::UnknownFields::kRefuse, config.warnings), "{}",
+              where);
     } else {
       return makeError(Code::kInvalidArgument,
-                       "{}: kind: expected KubeletConfiguration, KubeProxyConfiguration or KeelsonConfiguration, got \"{}\"", where,
-                       kind);
+                       "{}: kind: expected KubeletConfiguration, KubeProxyConfiguration or "
+                       "KeelsonConfiguration, got \"{}\"",
+                       where, kind);
     }
   }
   return config;
@@ -210,18 +314,20 @@ Result<void> validateConfig(const Config& config) {
   checkDuration(errors, "syncFrequency", kubelet.sync_frequency, seconds(1), hours(24));
   checkDuration(errors, "fileCheckFrequency", kubelet.file_check_frequency, milliseconds(100), hours(24));
   checkDuration(errors, "cpuCFSQuotaPeriod", kubelet.cpu_cfs_quota_period, milliseconds(1), seconds(1));
-  checkDuration(errors, "crashLoopBackOff.maxContainerRestartPeriod", kubelet.max_container_restart_period, seconds(1),
-                seconds(300));
+  checkDuration(errors, "crashLoopBackOff.maxContainerRestartPeriod", kubelet.max_container_restart_period,
+                seconds(1), seconds(300));
   require(kubelet.max_pods >= 0, "maxPods", "a number that is not negative");
   require(kubelet.container_log_max_files >= 2, "containerLogMaxFiles", "at least 2");
   const auto log_size = api::Quantity::parse(kubelet.container_log_max_size);
   require(log_size && log_size->value() > 0, "containerLogMaxSize", "a positive quantity such as 10Mi");
-  require(kubelet.cgroup_driver == "cgroupfs" || kubelet.cgroup_driver == "systemd", "cgroupDriver", "cgroupfs or systemd");
+  require(kubelet.cgroup_driver == "cgroupfs" || kubelet.cgroup_driver == "systemd", "cgroupDriver",
+          "cgroupfs or systemd");
   require(kubelet.cgroup_root.find("..") == std::string::npos, "cgroupRoot", "a path without \"..\"");
   checkPrefixes(errors, "podCIDR", splitList(kubelet.pod_cidr));
   checkPrefixes(errors, "clusterCIDRs", config.keelson.cluster_cidrs);
   for (const std::string& server : kubelet.cluster_dns) {
-    if (auto address = IpAddress::parse(server); !address) errors.add(std::move(address).error().withContext("clusterDNS"));
+    if (auto address = IpAddress::parse(server); !address)
+      errors.add(std::move(address).error().withContext("clusterDNS"));
   }
   const auto& level = config.keelson.log_level;
   require(level == "debug" || level == "info" || level == "warn" || level == "error", "logLevel",
@@ -230,7 +336,8 @@ Result<void> validateConfig(const Config& config) {
   require(!config.keelson.bridge.empty() && config.keelson.bridge.size() < 16 &&
               config.keelson.bridge.find('/') == std::string::npos,
           "bridge", "the name of a link, 1 to 15 bytes");
-  require(config.keelson.mtu == 0 || (config.keelson.mtu >= 68 && config.keelson.mtu <= 65535), "mtu", "0, or 68 to 65535");
+  require(config.keelson.mtu == 0 || (config.keelson.mtu >= 68 && config.keelson.mtu <= 65535), "mtu",
+          "0, or 68 to 65535");
   for (const auto& registry : config.keelson.registries)
     require(!registry.host.empty(), "registries[].host", "a host, or host:port");
   auto result = errors.result();

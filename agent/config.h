@@ -15,8 +15,9 @@
 
 namespace keelson::agent {
 
-// The fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1) that act today; the rest of its 125 fields are
-// accepted and have no effect yet. Defaults as upstream. https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
+// The fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1) that act today; the rest of its 125
+// fields are accepted and have no effect yet. Defaults as upstream.
+// https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
 struct KubeletConfiguration {
   std::string static_pod_path;
   std::string pod_logs_dir = "/var/log/pods";
@@ -54,7 +55,7 @@ struct KeelsonConfiguration {
   std::string socket;  // "": <runDir>/keelson.sock
   std::string shim;    // "": beside the daemon
   std::string bridge = "cni0";
-  int32_t mtu = 0;     // 0: that of the default route's link
+  int32_t mtu = 0;  // 0: that of the default route's link
   std::vector<std::string> cluster_cidrs{"10.244.0.0/16"};
   std::vector<RegistryEntry> registries;
   std::string log_level = "info";
@@ -68,8 +69,8 @@ struct Config {
 };
 
 // Decodes the documents of `text`; `name` is the file's, for messages. An unknown field is a warning
-// in KubeletConfiguration and KubeProxyConfiguration, as upstream, and an error in KeelsonConfiguration. A wrong type,
-// an unknown kind, a kind given twice and an empty file are kInvalidArgument.
+// in KubeletConfiguration and KubeProxyConfiguration, as upstream, and an error in KeelsonConfiguration. A
+// wrong type, an unknown kind, a kind given twice and an empty file are kInvalidArgument.
 Result<Config> parseConfig(std::string_view text, const std::string& name);
 
 // Cross-checks, as "invalid configuration: <field>: ..."; kInvalidArgument with every finding.
@@ -80,12 +81,13 @@ struct Flags {
   std::string config_file;
   bool standalone = false;
   bool check_config = false;
-  std::string node_name;                         // --hostname-override
-  std::vector<std::string> node_ips;             // --node-ip
+  std::string node_name;                           // --hostname-override
+  std::vector<std::string> node_ips;               // --node-ip
   std::map<std::string, std::string> node_labels;  // --node-labels
   std::string root_dir = "/var/lib/kubelet";
   // Flags that win over the file when given.
-  std::optional<std::string> static_pod_path, pod_cidr, cgroup_root, socket, run_dir, state_dir, log_level, shim;
+  std::optional<std::string> static_pod_path, pod_cidr, cgroup_root, socket, run_dir, state_dir, log_level,
+      shim;
   std::vector<std::string> cluster_dns;
   std::optional<std::string> cluster_domain;
   std::optional<int32_t> max_pods;

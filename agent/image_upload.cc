@@ -19,16 +19,17 @@ constexpr Duration kImportTime = std::chrono::minutes(30);
 // Home: loop. The import itself runs on the lane and posts its outcome back.
 class ImageUpload : public ByteSink {
  public:
-  ImageUpload(Loop& loop, UniqueFd write_end) : core_(std::make_shared<Core>(loop)) {
+  ImageUpload(Loop& loop, const Stop& stop, UniqueFd write_end)
+      : core_(std::make_shared<Core>(loop, stop.within(kImportTime))) {
     core_->pipe.assign(write_end.release());
   }
   ~ImageUpload() override {
     core_->finished = nullptr;
-    core_->stop.cancel();
     core_->closePipe();
   }
 
-  void run(Loop& loop, Lane& lane, runtime::ImageService& images, UniqueFd read_end, const std::string& name) {
+  void run(Loop& loop, Lane& lane, runtime::ImageService& images, UniqueFd read_end,
+           const std::string& name) {
     auto source = std::make_shared<UniqueFd>(std::move(read_end));
     lane.post([core = core_, &loop, &images, source, name] {
       auto outcome = std::make_shared<Imported>(images.importArchive(source->get(), name, core->stop));
@@ -57,7 +58,7 @@ class ImageUpload : public ByteSink {
 
  private:
   struct Core {
-    explicit Core(Loop& loop) : pipe(loop.context()), stop(kImportTime) {}
+    Core(Loop& loop, Stop until) : pipe(loop.context()), stop(std::move(until)) {}
 
     void closePipe() {
       boost::system::error_code ignored;
@@ -91,13 +92,13 @@ json::value encodeImported(const std::vector<std::shared_ptr<const runtime::Imag
 }
 
 Result<std::unique_ptr<ByteSink>> makeImageUpload(Loop& loop, Lane& lane, runtime::ImageService& images,
-                                                  const std::string& name) {
+                                                  const Stop& stop, const std::string& name) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return sysError("image import: pipe2");
   UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
   ::fcntl(write_end.get(), F_SETFL, O_NONBLOCK);
-  auto upload = std::make_unique<ImageUpload>(loop, std::move(write_end));
+  auto upload = std::make_unique<ImageUpload>(loop, stop, std::move(write_end));
   upload->run(loop, lane, images, std::move(read_end), name);
   return std::unique_ptr<ByteSink>(std::move(upload));
 }

@@ -21,12 +21,14 @@ constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 Result<Config> loadConfig(const Flags& flags) {
   Config config;
   if (!flags.config_file.empty())
-    config = TRY(parseConfig(TRY_CTX(readFile(flags.config_file, kMaxConfigBytes), "configuration"), flags.config_file));
+    config = TRY(parseConfig(TRY_CTX(readFile(flags.config_file, kMaxConfigBytes), "configuration"),
+                             flags.config_file));
   config = mergeFlags(std::move(config), flags);
   TRY(validateConfig(config));
   if (!flags.standalone)
-    return makeError(Code::kUnsupported,
-                     "no control plane: this version runs the manifests of a folder; start it with --standalone");
+    return makeError(
+        Code::kUnsupported,
+        "no control plane: this version runs the manifests of a folder; start it with --standalone");
   return config;
 }
 

@@ -32,7 +32,8 @@ std::optional<IpAddress> sourceTowards(int family, const char* target) {
   if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &got) != 0) return std::nullopt;
   IpAddress source;
   source.family = family == AF_INET ? IpFamily::kV4 : IpFamily::kV6;
-  std::memcpy(source.bytes.data(), family == AF_INET ? static_cast<void*>(&v4->sin_addr) : &v6->sin6_addr, source.size());
+  std::memcpy(source.bytes.data(), family == AF_INET ? static_cast<void*>(&v4->sin_addr) : &v6->sin6_addr,
+              source.size());
   if (source.isLoopback()) return std::nullopt;
   return source;
 }

@@ -53,12 +53,9 @@ json::value encodeView(const kubelet::PodView& view) {
                       {"firstTimestamp", formatTime(event.first_seen)},
                       {"lastTimestamp", formatTime(event.last_seen)}});
   }
-  return {{"pod", api::encode(*view.pod)},
-          {"source", view.source},
-          {"terminating", view.terminating},
-          {"currentWait", view.current_wait},
-          {"timeline", std::move(timeline)},
-          {"events", std::move(events)}};
+  return {{"pod", api::encode(*view.pod)},   {"source", view.source},
+          {"terminating", view.terminating}, {"currentWait", view.current_wait},
+          {"timeline", std::move(timeline)}, {"events", std::move(events)}};
 }
 
 Result<json::value> listPods(const StatusDependencies& dependencies, const Call&) {
@@ -113,8 +110,9 @@ Result<json::value> listImages(const StatusDependencies& dependencies, const Cal
 Result<json::value> pullImage(const StatusDependencies& dependencies, const Call& call) {
   const std::string reference = call.queryValue("reference");
   if (reference.empty()) return makeError(Code::kInvalidArgument, "reference: expected an image name");
-  Stop stop(kPullTime);
-  return encodeImage(*TRY(dependencies.images_service.pull(reference, {}, [](const auto&) {}, stop)));
+  Stop stop = dependencies.stop.within(kPullTime);
+  return encodeImage(*TRY(dependencies.images_service.pull(
+      reference, {}, [](const auto&) {}, stop)));
 }
 
 Result<json::value> removeImage(const StatusDependencies& dependencies, const Call& call) {
@@ -128,7 +126,8 @@ json::value encodeHealth(const StatusDependencies& dependencies, WallTime starte
   const Loop::Stats loop = dependencies.loop.stats();
   json::array strands;
   for (const auto& strand : strandStats()) {
-    strands.push_back({{"name", strand.name}, {"queued", strand.queued}, {"runningNanoseconds", strand.running.count()}});
+    strands.push_back(
+        {{"name", strand.name}, {"queued", strand.queued}, {"runningNanoseconds", strand.running.count()}});
   }
   return {{"version", KEELSON_VERSION},
           {"startedAt", formatTime(started)},
@@ -143,7 +142,8 @@ json::value encodeHealth(const StatusDependencies& dependencies, WallTime starte
 
 struct Sample {
   SteadyTime at;
-  std::map<std::string, std::pair<std::shared_ptr<const kubelet::PodView>, runtime::Runtime::Usage>> pods;  // by uid
+  std::map<std::string, std::pair<std::shared_ptr<const kubelet::PodView>, runtime::Runtime::Usage>>
+      pods;  // by uid
 };
 
 Sample takeSample(const StatusDependencies& dependencies) {
@@ -164,8 +164,10 @@ json::value encodeTop(const Sample& before, const Sample& after) {
   for (const auto& [uid, sample] : after.pods) {
     const auto earlier = before.pods.find(uid);
     const auto& usage = sample.second;
-    const uint64_t base = earlier == before.pods.end() ? usage.cpu_nanoseconds : earlier->second.second.cpu_nanoseconds;
-    const double cores = static_cast<double>(usage.cpu_nanoseconds - std::min(base, usage.cpu_nanoseconds)) / 1e9 / seconds;
+    const uint64_t base =
+        earlier == before.pods.end() ? usage.cpu_nanoseconds : earlier->second.second.cpu_nanoseconds;
+    const double cores =
+        static_cast<double>(usage.cpu_nanoseconds - std::min(base, usage.cpu_nanoseconds)) / 1e9 / seconds;
     items.push_back({{"namespace", sample.first->pod->metadata.namespace_},
                      {"name", sample.first->pod->metadata.name},
                      {"cpuMillicores", static_cast<int64_t>(cores * 1000)},
@@ -193,20 +195,40 @@ void handleTop(const StatusDependencies& dependencies, Respond respond) {
 
 // ---- logs ----
 
-Result<std::unique_ptr<kubelet::server::ByteSource>> openLogs(const StatusDependencies& dependencies, const Call& call) {
+struct OpenLog {
+  kubelet::server::LogCursor cursor;
+  std::string directory;
+  bool follow = false;
+  std::function<bool()> running;
+};
+
+// Looks for files and the tail's start: disk, so a lane's work.
+Result<OpenLog> openLog(const StatusDependencies& dependencies, const Call& call) {
   using kubelet::Kubelet;
   auto options = TRY(kubelet::server::parseLogOptions(call, dependencies.clock.wall()));
   const auto which = call.queryFlag("previous") ? Kubelet::Which::kPrevious : Kubelet::Which::kCurrent;
-  const auto instance =
-      TRY(dependencies.kubelet.instance(call.capture("namespace"), call.capture("pod"), call.capture("container"), which));
+  const auto instance = TRY(dependencies.kubelet.instance(call.capture("namespace"), call.capture("pod"),
+                                                          call.capture("container"), which));
   auto cursor = TRY(kubelet::server::LogCursor::open(instance.log_directory, instance.attempt, options));
-  const auto running = [&kubelet = dependencies.kubelet, which, id = instance.id, pod_namespace = call.capture("namespace"),
-                        pod = call.capture("pod"), container = call.capture("container")] {
+  const auto running = [&kubelet = dependencies.kubelet, which, id = instance.id,
+                        pod_namespace = call.capture("namespace"), pod = call.capture("pod"),
+                        container = call.capture("container")] {
     const auto now = kubelet.instance(pod_namespace, pod, container, which);
     return now && now->id == id && now->running;
   };
-  return kubelet::server::makeLogSource(dependencies.loop, dependencies.lane, dependencies.log_watcher,
-                                        std::move(cursor), instance.log_directory, options.follow, running);
+  return OpenLog{std::move(cursor), instance.log_directory, options.follow, running};
+}
+
+void handleLogs(const StatusDependencies& dependencies, Call call, Respond respond) {
+  dependencies.lane.post([dependencies, call = std::move(call), respond = std::move(respond)] {
+    auto opened = std::make_shared<Result<OpenLog>>(openLog(dependencies, call));
+    dependencies.loop.post([dependencies, opened, respond] {
+      if (!opened->ok()) return respond(Reply::ofError(opened->error()));
+      OpenLog& log = opened->value();
+      respond(kubelet::server::makeLogSource(dependencies.loop, dependencies.lane, dependencies.log_watcher,
+                                             std::move(log.cursor), log.directory, log.follow, log.running));
+    });
+  });
 }
 
 // ---- the table ----
@@ -237,20 +259,22 @@ std::vector<Route> statusRoutes(const StatusDependencies& dependencies) {
   get("/v1/manifests", listManifests);
   get("/v1/network", listNetwork);
   get("/v1/images", listImages);
-  get("/v1/health", [started](const StatusDependencies& with, const Call&) { return encodeHealth(with, started); });
+  get("/v1/health",
+      [started](const StatusDependencies& with, const Call&) { return encodeHealth(with, started); });
   routes.push_back({"GET", "/healthz", [](Call, Respond respond) { respond(Reply::ofText("ok")); }, nullptr});
-  routes.push_back({"GET", "/v1/top", [dependencies](Call, Respond respond) { handleTop(dependencies, std::move(respond)); }, nullptr});
+  routes.push_back({"GET", "/v1/top",
+                    [dependencies](Call, Respond respond) { handleTop(dependencies, std::move(respond)); },
+                    nullptr});
   routes.push_back(onLane(dependencies, dependencies.images, "POST", "/v1/images/pull", pullImage));
   routes.push_back(onLane(dependencies, dependencies.images, "DELETE", "/v1/images", removeImage));
   routes.push_back({"POST", "/v1/images/import", nullptr, [dependencies](const Call& call) {
-                      return makeImageUpload(dependencies.loop, dependencies.images, dependencies.images_service,
+                      return makeImageUpload(dependencies.loop, dependencies.images,
+                                             dependencies.images_service, dependencies.stop,
                                              call.queryValue("name"));
                     }});
   routes.push_back({"GET", "/containerLogs/{namespace}/{pod}/{container}",
                     [dependencies](Call call, Respond respond) {
-                      auto source = openLogs(dependencies, call);
-                      if (!source) return respond(Reply::ofError(source.error()));
-                      respond(std::move(source).value());
+                      handleLogs(dependencies, std::move(call), std::move(respond));
                     },
                     nullptr});
   routes.push_back({"GET", "/exec/{namespace}/{pod}/{container}",

@@ -22,6 +22,7 @@ struct StatusDependencies {
   runtime::ImageService& images_service;
   cni::PodNetwork& network;
   kubelet::server::LogWatcher& log_watcher;
+  Stop stop;  // cancelled when the daemon stops: pulls and imports end then
 };
 
 std::vector<kubelet::server::Route> statusRoutes(const StatusDependencies& dependencies);

@@ -50,8 +50,9 @@ runtime::CgroupOptions cgroupOptions(const KubeletConfiguration& kubelet, kernel
   runtime::CgroupOptions options;
   options.root = trimSlashes(kubelet.cgroup_root);
   options.cpu_cfs_quota = kubelet.cpu_cfs_quota;
-  options.cpu_cfs_period_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(parseDuration(kubelet.cpu_cfs_quota_period).value()).count();
+  options.cpu_cfs_period_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                                  parseDuration(kubelet.cpu_cfs_quota_period).value())
+                                  .count();
   options.pod_pids_limit = kubelet.pod_pids_limit;
   options.single_process_oom_kill = kubelet.single_process_oom_kill.value_or(mode != kernel::CgroupMode::kV2);
   return options;
@@ -116,7 +117,8 @@ Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config) {
     options.pod_cidrs.push_back(TRY(IpPrefix::parse(config.kubelet.pod_cidr.substr(from, comma - from))));
     from = comma + 1;
   }
-  for (const std::string& text : config.keelson.cluster_cidrs) options.cluster_cidrs.push_back(TRY(IpPrefix::parse(text)));
+  for (const std::string& text : config.keelson.cluster_cidrs)
+    options.cluster_cidrs.push_back(TRY(IpPrefix::parse(text)));
   return options;
 }
 
@@ -137,6 +139,7 @@ struct Agent::Parts {
   Lane images{"images", 3};
   Lane volumes{"volumes", 2};
   Lane status{"status", 2};
+  Lane network_lane{"network", 1};  // one that waits for the kernel's rtnl lock holds up nothing else
   std::unique_ptr<HttpClient> http = makeHttpClient();
   std::unique_ptr<runtime::NativeImageService> image_service;
   std::unique_ptr<runtime::NativeRuntime> runtime;
@@ -145,14 +148,24 @@ struct Agent::Parts {
   std::unique_ptr<kubelet::Kubelet> kubelet;
   std::unique_ptr<kubelet::server::LogWatcher> log_watcher;
   std::unique_ptr<kubelet::server::UnixServer> server;
-  Strand repairs{volumes, "network-repair"};
+  Strand repairs{network_lane, "network-repair"};
   Registration network_watch;
   Registration repair_timer;
+  Stop stopping;  // cancelled by stop(): pulls and imports asked for over the status socket end then
+
+  ~Parts() {
+    stopping.cancel();
+    for (Lane* lane : {&status, &images, &volumes, &network_lane, &pods}) lane->join();
+  }
 
   void repairNetwork() {
     repairs.post([this] {
       Stop stop(kRepairTime);
       if (auto result = network->ensureNode(stop); !result) LOG_ERROR("pod network: {}", result.error().text);
+      auto damaged = network->damaged();
+      if (!damaged) return LOG_ERROR("pod network: {}", damaged.error().text);
+      if (!damaged->empty())
+        loop.post([this, uids = std::move(damaged).value()] { kubelet->reattach(uids); });
     });
   }
 
@@ -188,7 +201,8 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   image_options.root = config.keelson.state_dir + "/images";
   image_options.registries = registryOptions(config.keelson);
   image_options.lane = &parts->volumes;
-  parts->image_service = TRY(runtime::NativeImageService::open(std::move(image_options), *parts->http, realClock()));
+  parts->image_service =
+      TRY(runtime::NativeImageService::open(std::move(image_options), *parts->http, realClock()));
   runtime::NativeRuntimeOptions runtime_options;
   runtime_options.run_dir = config.keelson.run_dir;
   runtime_options.state_dir = config.keelson.state_dir;
@@ -198,9 +212,10 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   parts->runtime = TRY(runtime::NativeRuntime::open(std::move(runtime_options), loop, *parts->image_service));
   parts->host_paths = runtime::makeHostPaths(loop, shim);
   parts->network = TRY(cni::BridgeNetwork::open(TRY(bridgeOptions(config))));
-  const kubelet::Dependencies dependencies{loop,           parts->pods,        parts->images,
-                                           parts->volumes, realClock(),        *parts->runtime,
-                                           *parts->image_service, *parts->host_paths, *parts->network};
+  const kubelet::Dependencies dependencies{
+      loop,           parts->pods,     parts->images,         parts->volumes,
+      realClock(),    *parts->runtime, *parts->image_service, *parts->host_paths,
+      *parts->network};
   parts->kubelet = kubelet::makeKubelet(options, dependencies);
   parts->log_watcher = TRY(kubelet::server::LogWatcher::create(loop));
   LOG_INFO("keelson {} on node {}: {} cores, {} MiB, manifests in {}", KEELSON_VERSION, options.node_name,
@@ -214,25 +229,31 @@ Result<void> Agent::start() {
   Stop stop(kStartTime);
   if (auto error = parts.network->takeRecordsError()) LOG_WARN("{}", error->text);
   // A node without its bridge still runs pods of the host's network; the others wait, and it is tried again.
-  if (auto network = parts.network->ensureNode(stop); !network) LOG_ERROR("pod network: {}", network.error().text);
+  if (auto network = parts.network->ensureNode(stop); !network)
+    LOG_ERROR("pod network: {}", network.error().text);
   parts.watchNetwork();
+  const StatusDependencies dependencies{
+      parts.loop,     parts.status,         parts.images,   realClock(),        *parts.kubelet,
+      *parts.runtime, *parts.image_service, *parts.network, *parts.log_watcher, parts.stopping};
+  // First the socket, whose path may be unusable: nothing has been done to pods by then.
+  parts.server =
+      TRY(kubelet::server::UnixServer::listen(parts.loop, parts.socket_path, statusRoutes(dependencies)));
   TRY(parts.kubelet->start());
   // By now every container found here holds the lease on its layers again.
   parts.image_service->dropInheritedLeases();
-  const StatusDependencies dependencies{parts.loop,     parts.status,  parts.images,         realClock(),   *parts.kubelet,
-                                        *parts.runtime, *parts.image_service, *parts.network, *parts.log_watcher};
-  parts.server = TRY(kubelet::server::UnixServer::listen(parts.loop, parts.socket_path, statusRoutes(dependencies)));
   return {};
 }
 
 void Agent::stop() {
   Parts& parts = *parts_;
+  parts.stopping.cancel();
   parts.server.reset();
   parts.network_watch.reset();
   parts.repair_timer.reset();
   parts.kubelet->stop();
   parts.repairs.close();
-  for (Lane* lane : {&parts.status, &parts.images, &parts.volumes, &parts.pods}) lane->join();
+  for (Lane* lane : {&parts.status, &parts.images, &parts.volumes, &parts.network_lane, &parts.pods})
+    lane->join();
 }
 
 }  // namespace keelson::agent

@@ -12,7 +12,8 @@ namespace keelson::agent {
 // Builds the node from its configuration and owns all of it. Home: loop.
 class Agent {
  public:
-  // Makes folders, takes the lock of the run folder (kAlreadyExists: another keelson runs), probes the kernel.
+  // Makes folders, takes the lock of the run folder (kAlreadyExists: another keelson runs), probes the
+  // kernel.
   static Result<std::unique_ptr<Agent>> create(Loop& loop, const Config& config, const Flags& flags);
   ~Agent();
 

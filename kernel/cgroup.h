@@ -66,6 +66,7 @@ class Cgroup {
 
   // Every process in this cgroup and below, by pid. Bounded at 1,000,000.
   Result<std::vector<pid_t>> processes() const;
+  // Whether a process is in it or below, in any hierarchy. True also when that cannot be read.
   bool isPopulated() const;
 
   // SIGKILL to all of it and below: cgroup.kill where there is one (5.14), else freeze, signal each

@@ -161,13 +161,17 @@ Result<std::vector<pid_t>> Cgroup::processes() const {
   return TRY_CTX(processesBelow(entries_.front().dir), "cgroup {}", path_);
 }
 
+// Each hierarchy is asked: a stranger (systemd for a login session) may have moved a process in one alone.
 bool Cgroup::isPopulated() const {
-  if (const DirFd* dir = unified()) {
-    auto events = dir->openBeneath("cgroup.events", O_RDONLY);
-    if (events) return readPopulated(events->get()).valueOr(false);
-  }
-  auto pids = processes();
-  return pids && !pids->empty();
+  return std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) {
+    if (entry.unified) {
+      auto events = entry.dir.openBeneath("cgroup.events", O_RDONLY);
+      if (events) return readPopulated(events->get()).valueOr(true);
+      if (events.error().code != Code::kNotFound) return true;
+    }
+    const auto pids = processesBelow(entry.dir);
+    return !pids || !pids->empty();
+  });
 }
 
 Result<void> Cgroup::kill() const {

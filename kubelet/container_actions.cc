@@ -1,12 +1,21 @@
 // Actions on single containers.
 #include "base/log.h"
 #include "kubelet/pod_actions.h"
+#include "kubelet/pod_history.h"
 #include "kubelet/restart.h"
 #include "kubelet/start_container.h"
+#include "kubelet/termination_message.h"
+#include "kubelet/text.h"
 #include "runtime/stop_signal.h"
 
 namespace keelson::kubelet {
 namespace {
+
+// The exit code of a container whose process never came to be, as containerd reports it.
+constexpr int32_t kStartErrorExit = 128;
+
+// A bad command, user or mount of the container, by runtime::Runtime::startContainer.
+bool isContainersFault(Code code) { return code == Code::kInvalidArgument || code == Code::kNotFound; }
 
 void noteStartFailure(PodState& state, const std::string& container, const std::string& reason,
                       const std::string& message, WallTime now) {
@@ -56,6 +65,49 @@ Error PodActions::startFailed(const std::string& container, const std::string& r
   return makeError(Code::kFailedPrecondition, "{}: {}", reason, message);
 }
 
+InstanceRecord& PodActions::noteInstance(const api::Container& container, const runtime::Image& image,
+                                         const ContainerId& id, uint32_t attempt, WallTime started_at) {
+  state_.start_failures.erase(container.name);
+  state_.images.erase(container.name);
+  ContainerRecord& known = state_.record.containers[container.name];
+  if (known.current && known.current->exit) {
+    const WallTime finished = known.current->exit->finished_at.value_or(now());
+    const bool same_image = known.current->image == container.image;
+    known.backoff =
+        same_image ? afterRestart(context_->policy.restart, known.backoff, finished, now()) : Backoff{};
+  }
+  if (known.current) known.previous = std::move(known.current);
+  InstanceRecord instance;
+  instance.id = id;
+  instance.attempt = attempt;
+  instance.sandbox_attempt = state_.observed.sandbox_attempt;
+  instance.image = container.image;
+  instance.image_id = reportedImageId(image);
+  instance.stop_signal = runtime::stopSignal(container.lifecycle ? container.lifecycle->stop_signal : "",
+                                             image.config.stop_signal);
+  instance.started_at = started_at;
+  known.current = std::move(instance);
+  known.next_attempt = attempt + 1;
+  return *known.current;
+}
+
+// What cannot be started by its own fault counts as an instance that ended at once: restart policy and
+// back-off apply, as Kubernetes has it.
+Error PodActions::neverStarted(const api::Container& container, InstanceRecord& instance,
+                               const std::string& message) {
+  api::ContainerStateTerminated exit;
+  exit.exit_code = kStartErrorExit;
+  exit.reason = "StartError";
+  exit.message = cleanText(message, kMaxTerminationMessage);
+  exit.started_at = instance.started_at;
+  exit.finished_at = now();
+  exit.container_id = containerIdText(instance.id);
+  instance.exit = std::move(exit);
+  save();
+  state_.event("Warning", "Failed", "Error: " + message, container.name, now());
+  return makeError(Code::kFailedPrecondition, "{}", message);
+}
+
 Result<void> PodActions::act(const StartContainer& action) {
   const api::Container* container = state_.container(action.container);
   if (container == nullptr) return makeError(Code::kNotFound, "no container {}", action.container);
@@ -72,31 +124,26 @@ Result<void> PodActions::act(const StartContainer& action) {
   if (const auto* error = std::get_if<StartError>(&built)) {
     return startFailed(action.container, error->reason, error->message);
   }
-  const auto started = context_->deps.runtime.startContainer(
-      state_.uid, std::move(std::get<runtime::ContainerRequest>(built)), stop);
-  if (!started) return startFailed(action.container, "CreateContainerError", started.error().text);
-
-  state_.start_failures.erase(action.container);
-  state_.images.erase(action.container);
-  ContainerRecord& known = state_.record.containers[action.container];
-  if (known.current && known.current->exit) {
-    const WallTime finished = known.current->exit->finished_at.value_or(now());
-    const bool same_image = known.current->image == container->image;
-    known.backoff =
-        same_image ? afterRestart(context_->policy.restart, known.backoff, finished, now()) : Backoff{};
+  auto& request = std::get<runtime::ContainerRequest>(built);
+  const ContainerId id(request.plan.id);
+  const bool must_be_non_root = request.must_be_non_root;
+  const auto started = context_->deps.runtime.startContainer(state_.uid, std::move(request), stop);
+  if (!started) {
+    const Error& error = started.error();
+    if (isContainersFault(error.code)) {
+      return neverStarted(*container, noteInstance(*container, **image, id, action.attempt, now()),
+                          error.text);
+    }
+    if (error.code == Code::kFailedPrecondition && must_be_non_root) {
+      return startFailed(
+          action.container, "CreateContainerConfigError",
+          fmt::format("{} (pod: \"{}_{}({})\", container: {})", error.text, state_.pod->metadata.name,
+                      state_.pod->metadata.namespace_, state_.uid.str(), action.container));
+    }
+    return startFailed(action.container, "CreateContainerError", error.text);
   }
-  if (known.current) known.previous = std::move(known.current);
-  InstanceRecord instance;
-  instance.id = started->id;
-  instance.attempt = action.attempt;
-  instance.sandbox_attempt = state_.observed.sandbox_attempt;
-  instance.image = container->image;
-  instance.image_id = reportedImageId(**image);
-  instance.stop_signal = runtime::stopSignal(container->lifecycle ? container->lifecycle->stop_signal : "",
-                                             (*image)->config.stop_signal);
-  instance.started_at = started->started_at;
-  known.current = std::move(instance);
-  known.next_attempt = action.attempt + 1;
+  noteInstance(*container, **image, id, action.attempt, started->started_at);
+  save();
 
   const auto linked =
       context_->logs.ensureLink(state_.owner(), action.container, started->id, action.attempt);

@@ -47,9 +47,8 @@ void ended(const StatusInput& in, const api::Container& container, const Contain
   std::optional<api::ContainerStateWaiting> waiting;
   if (restarts) {
     if (const auto wait = restartWait(known, in.restart, in.now)) {
-      waiting = {"CrashLoopBackOff",
-                 fmt::format("back-off {} restarting failed container={} pod={}", goDuration(wait->delay),
-                             container.name, podText(in.pod))};
+      waiting = {"CrashLoopBackOff", fmt::format("back-off {} restarting failed container={} pod={}",
+                                                 goDuration(wait->delay), container.name, podText(in.pod))};
     } else {
       waiting = heldUp(in, container);
     }

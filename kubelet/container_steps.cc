@@ -103,10 +103,9 @@ class Steps {
     const bool changed = known != nullptr && known->current && known->current->image != container.image;
     if (known != nullptr && !changed) {
       if (const auto wait = restartWait(*known, policy_, now_)) {
-        steps_.push_back(
-            {ContainerStep::Kind::kWait, &container, 0,
-             fmt::format("back-off {} of container {}", goDuration(wait->delay), container.name),
-             wait->until});
+        steps_.push_back({ContainerStep::Kind::kWait, &container, 0,
+                          fmt::format("back-off {} of container {}", goDuration(wait->delay), container.name),
+                          wait->until});
         return;
       }
     }

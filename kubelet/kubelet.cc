@@ -31,6 +31,11 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   Result<void> start();
   void stop();
 
+  void reattach(const std::vector<PodUid>& uids) {
+    if (closed_) return;
+    for (const auto& uid : uids) workers_.reattach(uid);
+  }
+
   const PodWorkers& workers() const { return workers_; }
   std::vector<ManifestView> manifests() const { return views_.copy(); }
   const Options& options() const { return context_->options; }
@@ -65,6 +70,7 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   void apply(const ManifestSnapshot& snapshot);
   void keepNode();
   Result<std::vector<Leftover>> readLeftovers() const;
+  void sweepRemoved(std::vector<std::string> names) const;
 
   const WorkerContextPtr context_;
   Loop& loop_;
@@ -106,6 +112,19 @@ Result<std::vector<Leftover>> Core::readLeftovers() const {
   return found;
 }
 
+// Goes on with removals that were cut off; large trees take their time.
+void Core::sweepRemoved(std::vector<std::string> names) const {
+  if (names.empty()) return;
+  auto busy = std::make_shared<Busy>(context_);
+  context_->deps.volumes.post([context = context_, busy, names = std::move(names)] {
+    for (const auto& name : names) {
+      if (context->stopping) return;
+      const auto removed = removePodTree(context->options.root_dir, name);
+      if (!removed) LOG_WARN("removed pod {}: {}", name, removed.error().text);
+    }
+  });
+}
+
 Result<void> Core::start() {
   context_->host.exchange(shared_from_this());
   TRY_CTX(DirFd::ensure(options().root_dir + "/pods", 0750), "kubelet root");
@@ -117,7 +136,13 @@ Result<void> Core::start() {
   const ErrorList unclean = context_->deps.runtime.cleanUp(stop);
   for (const auto& error : unclean.errors()) LOG_WARN("clean up: {}", error.text);
   const auto leftovers = TRY(readLeftovers());
+  sweepRemoved(TRY_CTX(listRemovedPodTrees(options().root_dir), "removed pods of an earlier life"));
 
+  // A pod whose deletion has begun is nobody's any more: its manifest, if it is here, makes a new one.
+  for (const auto& leftover : leftovers) {
+    if (!leftover.pod || !leftover.record || leftover.record->deletion) continue;
+    if (!leftover.record->source.empty()) source_.seed({leftover.pod, leftover.record->source});
+  }
   const auto first =
       TRY(source_.start([weak = weak_from_this()](std::shared_ptr<const ManifestSnapshot> snapshot) {
         const auto self = weak.lock();
@@ -238,6 +263,7 @@ class StandaloneKubelet : public Kubelet {
         logs.containerDirectory({metadata.namespace_, metadata.name, PodUid(metadata.uid)}, container);
     return made;
   }
+  void reattach(const std::vector<PodUid>& uids) override { core_->reattach(uids); }
   void onPodChanged(std::function<void(const PodUid&)> listener) override {
     core_->addListener(std::move(listener));
   }

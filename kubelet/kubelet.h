@@ -123,6 +123,9 @@ class Kubelet {
   virtual Result<Instance> instance(const std::string& pod_namespace, const std::string& name,
                                     const std::string& container, Which which) const = 0;
 
+  // These pods' links are gone (a foreign deletion): attach them again. Loop.
+  virtual void reattach(const std::vector<PodUid>& uids) = 0;
+
   // Runs on the loop whenever a pod's view changed (for `keelctl get -w` and, later, the API status).
   virtual void onPodChanged(std::function<void(const PodUid&)> listener) = 0;
 };

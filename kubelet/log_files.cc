@@ -34,6 +34,13 @@ std::optional<uint32_t> attemptOf(const std::string& name) {
   return attempt;
 }
 
+// Whether a folder of logs is that of the pod: "<namespace>_<name>_<uid>". Only the uid may hold a '_'.
+bool belongsTo(const std::string& folder, const PodUid& uid) {
+  const size_t first = folder.find('_');
+  const size_t second = first == std::string::npos ? first : folder.find('_', first + 1);
+  return second != std::string::npos && folder.compare(second + 1, std::string::npos, uid.str()) == 0;
+}
+
 }  // namespace
 
 std::string LogFiles::linkName(const Owner& owner, const std::string& container, const ContainerId& id) {
@@ -76,37 +83,24 @@ Result<void> LogFiles::removeInstance(const Owner& owner, const std::string& con
 
 ErrorList LogFiles::removePod(const PodUid& uid) const {
   ErrorList errors;
-  std::vector<std::string> folders;
-  const auto pods = DirFd::open(pods_);
-  if (pods) {
-    auto entries = pods->list(kMaxEntries);
-    if (!entries)
-      errors.add(std::move(entries).error());
-    else {
-      const std::string suffix = "_" + uid.str();
-      for (const auto& entry : *entries) {
-        const std::string& name = entry.name;
-        const bool is_ours = name.size() > suffix.size() &&
-                             name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
-        if (is_ours) folders.push_back(name);
-      }
-    }
-  }
-  if (const auto links = DirFd::open(containers_); links && !folders.empty()) {
+  if (const auto links = DirFd::open(containers_)) {
     auto entries = links->list(kMaxEntries);
-    if (!entries)
-      errors.add(std::move(entries).error());
-    else {
-      for (const auto& entry : *entries) {
-        const auto target = readLink(*links, entry.name);
-        if (!target) continue;
-        for (const auto& folder : folders) {
-          if (target->rfind(pods_ + "/" + folder + "/", 0) == 0) errors.add(links->removeFile(entry.name));
-        }
-      }
+    if (!entries) errors.add(std::move(entries).error());
+    for (const auto& entry : entries ? *entries : std::vector<DirEntry>()) {
+      const auto target = readLink(*links, entry.name);
+      if (!target || target->rfind(pods_ + "/", 0) != 0) continue;
+      const std::string folder =
+          target->substr(pods_.size() + 1, target->find('/', pods_.size() + 1) - pods_.size() - 1);
+      if (belongsTo(folder, uid)) errors.add(links->removeFile(entry.name));
     }
   }
-  for (const auto& folder : folders) errors.add(pods->removeTree(folder));
+  if (const auto pods = DirFd::open(pods_)) {
+    auto entries = pods->list(kMaxEntries);
+    if (!entries) errors.add(std::move(entries).error());
+    for (const auto& entry : entries ? *entries : std::vector<DirEntry>()) {
+      if (belongsTo(entry.name, uid)) errors.add(pods->removeTree(entry.name));
+    }
+  }
   return errors;
 }
 

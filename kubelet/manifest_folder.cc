@@ -87,6 +87,13 @@ std::string ManifestFolder::pathOf(const std::string& name) const {
   return single_file_ ? path_ : path_ + "/" + name;
 }
 
+void ManifestFolder::seed(const ManifestSnapshot::Entry& entry) {
+  const std::string name = baseName(entry.file);
+  if (entry.file != path_ && entry.file != path_ + "/" + name) return;
+  files_[name].good.pods.push_back({entry.pod, false});
+  accepted_.insert(name + "\n" + entry.pod->metadata.uid);
+}
+
 Result<std::map<std::string, ManifestFolder::Signature>> ManifestFolder::list() const {
   std::map<std::string, Signature> found;
   const auto add = [&](const std::string& name, const struct stat& info) {

@@ -36,6 +36,10 @@ class ManifestFolder {
  public:
   ManifestFolder(std::string path, std::string node_name);
 
+  // What an earlier life had read from `entry.file` and still runs: the last good content of that file until
+  // it is read. Before the first scan(). Files elsewhere are ignored.
+  void seed(const ManifestSnapshot::Entry& entry);
+
   // An error only if the folder itself cannot be read: then the last snapshot holds. A changed file is read
   // when its name is in `complete` (its writer has closed it) or when it looks the same as in the look
   // before: a half-written file is never taken for a whole one.

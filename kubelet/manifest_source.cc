@@ -115,6 +115,8 @@ ManifestSource::ManifestSource(Loop& loop, Lane& lane, Clock& clock, Settings se
 
 ManifestSource::~ManifestSource() { stop(); }
 
+void ManifestSource::seed(const ManifestSnapshot::Entry& entry) { state_->folder.seed(entry); }
+
 Result<std::shared_ptr<const ManifestSnapshot>> ManifestSource::start(Listener listener) {
   State& state = *state_;
   state.listener = std::move(listener);

@@ -25,6 +25,8 @@ class ManifestSource {
   ManifestSource(Loop& loop, Lane& lane, Clock& clock, Settings settings);
   ~ManifestSource();
 
+  // Before start(): what an earlier life runs from a file of the folder, see ManifestFolder::seed().
+  void seed(const ManifestSnapshot::Entry& entry);
   // Reads once, on the calling thread, and starts to watch. The listener runs on the loop from then on, for
   // every look. An error if the folder cannot be read.
   Result<std::shared_ptr<const ManifestSnapshot>> start(Listener listener);

@@ -143,6 +143,7 @@ Result<void> PodActions::act(const MakeSandbox& action) {
   state_.observed.sandbox = runtime::SandboxPhase::kReady;
   state_.observed.sandbox_attempt = action.attempt;
   state_.volumes = StepState::kNone;
+  save();
   return {};
 }
 
@@ -170,6 +171,7 @@ Result<void> PodActions::act(const AttachNetwork&) {
   }
   state_.record.attached_sandbox = state_.observed.sandbox_attempt;
   state_.pod_failure.reset();
+  save();
   return {};
 }
 
@@ -207,6 +209,15 @@ Result<void> PodActions::act(const TearDown& action) {
 
 Result<void> PodActions::act(const ReleasePod&) {
   if (state_.releasing) return {};
+  // Whatever the record says: an attach whose end was never noted must not keep address and host ports.
+  if (!state_.pod->spec.host_network) {
+    Stop stop = callStop();
+    const auto detached = context_->deps.network.detach(state_.uid, stop);
+    if (!detached) {
+      podFailed("FailedKillPod", "error killing pod: " + detached.error().text);
+      return detached;
+    }
+  }
   save();
   state_.releasing = true;
   context_->deps.volumes.post([context = context_, uid = state_.uid, resume = resume_] {

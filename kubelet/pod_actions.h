@@ -41,6 +41,10 @@ class PodActions {
   Result<runtime::SandboxRequest> sandboxRequest(uint32_t attempt) const;
   Result<void> createSandbox(uint32_t attempt);
   Result<void> attach();
+  // The instance of this attempt becomes the newest one, after a restart with the next back-off.
+  InstanceRecord& noteInstance(const api::Container& container, const runtime::Image& image,
+                               const ContainerId& id, uint32_t attempt, WallTime started_at);
+  Error neverStarted(const api::Container& container, InstanceRecord& instance, const std::string& message);
   Error startFailed(const std::string& container, const std::string& reason, const std::string& message);
   void podFailed(const std::string& reason, const std::string& message);
   WallTime now() const { return context_->deps.clock.wall(); }

@@ -16,6 +16,8 @@ constexpr char kRecordFile[] = "keelson/status.json";
 constexpr char kAllocatedFile[] = "keelson/allocated.json";
 constexpr size_t kMaxAllocatedBytes = size_t{4} << 20;
 constexpr size_t kMaxPodDirectories = 100'000;
+constexpr char kRemovedPrefix[] = ".removed-";  // no uid starts with a dot
+constexpr size_t kRemovedHexBytes = 4;
 
 Result<DirFd> ensurePath(const DirFd& from, const std::vector<std::string>& names, mode_t mode) {
   DirFd dir = TRY(from.duplicate());
@@ -123,7 +125,36 @@ Result<void> removePodDirectory(const std::string& root, const PodUid& uid) {
     if (pods.error().code == Code::kNotFound) return {};
     return pods.error();
   }
-  return pods->removeTree(uid.str());
+  const std::string mark = kRemovedPrefix + uid.str() + "-";
+  const std::string aside = mark + randomHex(kRemovedHexBytes);
+  // A tree that loses its record first would be taken for a pod that nobody deleted.
+  if (::renameat(pods->get(), uid.str().c_str(), pods->get(), aside.c_str()) != 0 && errno != ENOENT) {
+    return sysError("set pod directory {} aside", uid.str());
+  }
+  ErrorList errors;
+  for (const auto& entry : TRY(pods->list(kMaxPodDirectories))) {
+    const bool is_ours = entry.name.rfind(mark, 0) == 0 && entry.name.size() == aside.size();
+    if (is_ours) errors.add(pods->removeTree(entry.name));
+  }
+  return errors.result();
+}
+
+Result<std::vector<std::string>> listRemovedPodTrees(const std::string& root) {
+  std::vector<std::string> names;
+  const auto pods = DirFd::open(root + "/pods");
+  if (!pods) {
+    if (pods.error().code == Code::kNotFound) return names;
+    return pods.error();
+  }
+  for (const auto& entry : TRY(pods->list(kMaxPodDirectories))) {
+    if (entry.name.rfind(kRemovedPrefix, 0) == 0) names.push_back(entry.name);
+  }
+  return names;
+}
+
+Result<void> removePodTree(const std::string& root, const std::string& name) {
+  const DirFd pods = TRY(DirFd::open(root + "/pods"));
+  return pods.removeTree(name);
 }
 
 }  // namespace keelson::kubelet

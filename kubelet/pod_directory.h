@@ -15,6 +15,7 @@ namespace keelson::kubelet {
 
 // A handle on one pod's folder; closing it changes nothing. Strand of the pod.
 //
+//   <root>/pods/.removed-<uid>-<8 hex>/   what is being removed; no pod any more
 //   <root>/pods/<uid>/
 //     volumes/kubernetes.io~empty-dir/<volume>/
 //     containers/<container>/<8 hex of the instance>   termination message
@@ -54,8 +55,12 @@ class PodDirectory {
 
 // Uids that have a folder. An absent root has none.
 Result<std::vector<PodUid>> listPodDirectories(const std::string& root);
-// Volumes, files and record. Mount points below are left and reported. Fine if absent. May take long.
+// Volumes, files and record: all are out of sight at once (".removed-<uid>-<8 hex>"), however long the rest
+// takes. Mount points below are left and reported. Fine if absent.
 Result<void> removePodDirectory(const std::string& root, const PodUid& uid);
+// The trees whose removal an earlier life did not finish; removePodTree() takes one. An absent root has none.
+Result<std::vector<std::string>> listRemovedPodTrees(const std::string& root);
+Result<void> removePodTree(const std::string& root, const std::string& name);
 
 // Whether a uid may name a folder: letters, digits, '-', '_' and '.', not starting with '.', at most 64 long.
 bool isSafeUid(std::string_view uid);

@@ -26,12 +26,12 @@ const InstanceRecord* instanceOf(const PodRecord& record, const ObservedContaine
   return current && current->id == container.id ? &*current : nullptr;
 }
 
-// When the grace period of the whole pod is over.
+// When the grace period of the whole pod is over. A beginning in the future is now: the clock was set back.
 WallTime graceEnd(const api::Pod& pod, const PodRecord& record, WallTime now) {
   WallTime end = now + specGrace(pod);
-  if (record.ending) end = record.ending->at + specGrace(pod);
+  if (record.ending) end = std::min(record.ending->at, now) + specGrace(pod);
   if (record.deletion) {
-    const WallTime deleted = record.deletion->at + record.deletion->grace;
+    const WallTime deleted = std::min(record.deletion->at, now) + record.deletion->grace;
     end = record.ending ? std::min(end, deleted) : deleted;
   }
   return end;
@@ -97,6 +97,15 @@ Plan planEnding(const api::Pod& pod, const PodObservation& observed, const PodRe
   if (!observed.absent() || record.attached_sandbox) {
     plan.actions.push_back(TearDown{running.empty() ? "" : "containers outlived SIGKILL"});
   }
+  if (record.deletion) plan.actions.push_back(ReleasePod{});
+  return plan;
+}
+
+Plan planBlindEnding(const api::Pod& pod, const PodRecord& record, WallTime now) {
+  Plan plan;
+  const bool ends = record.deletion || record.ending;
+  if (!ends || now < graceEnd(pod, record, now) + kKillMargin) return plan;
+  plan.actions.push_back(TearDown{});
   if (record.deletion) plan.actions.push_back(ReleasePod{});
   return plan;
 }

@@ -13,4 +13,8 @@ Duration specGrace(const api::Pod& pod);
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 Plan planEnding(const api::Pod& pod, const PodObservation& observed, const PodRecord& record, WallTime now);
 
+// The end of a pod whose runtime does not answer: no actions until its grace period is well over, then it is
+// torn down and released without a look. Pure.
+Plan planBlindEnding(const api::Pod& pod, const PodRecord& record, WallTime now);
+
 }  // namespace keelson::kubelet

@@ -69,11 +69,12 @@ InstanceRecord adopted(const ObservedContainer& container, uint32_t sandbox_atte
 void recordInstance(const api::Pod& pod, const ObservedPod& observed, const ObservedContainer& container,
                     const std::map<ContainerId, std::string>& messages, PodRecord& record, WallTime now) {
   ContainerRecord& known = record.containers[container.name];
-  if (container.attempt >= known.next_attempt) {
+  // next_attempt may be ahead of what is known: after a kill it is counted from the log files alone.
+  if (!known.current || container.attempt > known.current->attempt) {
     if (known.current && !known.current->exit) known.current->exit = unknownEnd(*known.current, now);
     if (known.current) known.previous = std::move(known.current);
     known.current = adopted(container, observed.sandbox_attempt, pod);
-    known.next_attempt = container.attempt + 1;
+    known.next_attempt = std::max(known.next_attempt, container.attempt + 1);
   }
   for (auto* instance : {&known.current, &known.previous}) {
     if (!*instance || (*instance)->id != container.id || (*instance)->exit) continue;
@@ -133,7 +134,8 @@ std::vector<ObservedContainer> newExits(const ObservedPod& observed, const PodRe
       for (const auto* instance : {&known->second.current, &known->second.previous}) {
         noted = noted || (*instance && (*instance)->id == container.id && (*instance)->exit);
       }
-      noted = noted || container.attempt + 1 < known->second.next_attempt;
+      const auto& current = known->second.current;
+      noted = noted || (current && container.attempt < current->attempt);
     }
     if (!noted) fresh.push_back(container);
   }

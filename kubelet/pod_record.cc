@@ -191,6 +191,7 @@ PodRecord readRecord(Reader& in) {
   PodRecord record;
   record.pod_namespace = in.text("namespace");
   record.pod_name = in.text("name");
+  record.source = in.text("source");
   in.object("admission", [&](Reader& admission) {
     record.admission = {admission.flag("admitted"), admission.text("reason"), admission.text("message")};
   });
@@ -246,6 +247,7 @@ std::string encodeRecord(const PodRecord& record) {
   json::object out{{"version", kRecordVersion},
                    {"namespace", record.pod_namespace},
                    {"name", record.pod_name},
+                   {"source", record.source},
                    {"nextSandbox", record.next_sandbox}};
   if (record.admission) {
     out["admission"] = {{"admitted", record.admission->admitted},

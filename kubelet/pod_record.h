@@ -73,6 +73,7 @@ struct Deletion {
 struct PodRecord {
   std::string pod_namespace;
   std::string pod_name;
+  std::string source;  // manifest file
   std::optional<Admission> admission;
   std::optional<WallTime> start_time;
   uint32_t next_sandbox = 0;                 // attempt of the next sandbox

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "kubelet/container_steps.h"
+#include "kubelet/pod_ending.h"
 #include "kubelet/pod_history.h"
 #include "kubelet/termination_message.h"
 #include "kubelet/text.h"
@@ -51,10 +52,18 @@ PodWorker::PodWorker(WorkerContextPtr context, Start start)
   }
   state_.record.pod_namespace = state_.pod->metadata.namespace_;
   state_.record.pod_name = state_.pod->metadata.name;
+  state_.record.source = state_.source;
   if (!state_.record.admission) state_.record.admission = admission_;
   if (state_.record.deletion) removal_.exchange(state_.record.deletion->grace);
   last_status_.conditions = state_.record.conditions;
-  published_.exchange(build({}, "its first look"));
+  // A pod that is over holds no resources against those that start beside it, and is shown so at once.
+  api::PodStatus known;
+  known.conditions = state_.record.conditions;
+  if (state_.record.ending || !state_.record.admission->admitted) {
+    known = podStatus({*state_.pod, PodObservation{}, state_.record, ProbeResults{}, context_->host_ips,
+                       context_->policy.restart, context_->deps.clock.wall()});
+  }
+  published_.exchange(build(known, "its first look"));
 }
 
 void PodWorker::post(std::function<void()> task) {
@@ -85,6 +94,17 @@ void PodWorker::remove(Duration grace) {
   wake();
 }
 
+void PodWorker::reattach() {
+  post([this] {
+    const bool ends = state_.record.deletion || state_.record.ending;
+    if (ends || state_.releasing || state_.pod->spec.host_network) return;
+    if (state_.observed.sandbox != runtime::SandboxPhase::kReady) return;
+    LOG_WARN("pod {}: its network link is gone, it is attached again", full_name_);
+    state_.record.attached_sandbox.reset();
+    look();
+  });
+}
+
 void PodWorker::wake() {
   if (wake_pending_.exchange(true)) return;
   post([this] {
@@ -112,7 +132,12 @@ void PodWorker::look() {
   }
   takeNews();
   for (int round = 0;; ++round) {
-    if (!prepare() || !observe()) {
+    const bool prepared = prepare();
+    if (!prepared || !observe()) {
+      // Once a look: it may have cured the runtime.
+      if (prepared && round == 0 && endBlind()) continue;
+      if (context_->stopping) return;
+      if (state_.releasing) break;
       publish({}, observation());
       wakeAt(state_.pod_failure ? std::optional(state_.pod_failure->retry_at) : std::nullopt);
       break;
@@ -142,13 +167,25 @@ void PodWorker::look() {
   actions_.save();
 }
 
+// Ends a pod that cannot be looked at, when it is time; true if that leaves something to look at.
+bool PodWorker::endBlind() {
+  const Plan plan = planBlindEnding(*state_.pod, state_.record, context_->deps.clock.wall());
+  if (plan.actions.empty()) return false;
+  return act(plan) && !context_->stopping && !state_.releasing;
+}
+
 void PodWorker::takeNews() {
   api::PodPtr pod = desired_.copy();
   if (pod != state_.pod) state_.pod = std::move(pod);
+  // A clock that was set back must not put off an end that has begun.
+  const WallTime now = context_->deps.clock.wall();
+  if (state_.record.deletion) state_.record.deletion->at = std::min(state_.record.deletion->at, now);
+  if (state_.record.ending) state_.record.ending->at = std::min(state_.record.ending->at, now);
   const auto removal = removal_.copy();
   if (!removal) return;
   if (!state_.record.deletion) {
-    state_.record.deletion = Deletion{context_->deps.clock.wall(), *removal};
+    state_.record.deletion = Deletion{now, *removal};
+    state_.pod_failure.reset();  // the end does not wait for a retry of the start
     state_.step("deletion", "", Duration{0}, state_.record.deletion->at);
   } else {
     state_.record.deletion->grace = std::min(state_.record.deletion->grace, *removal);
@@ -179,7 +216,7 @@ bool PodWorker::prepare() {
 }
 
 bool PodWorker::observe() {
-  Stop stop(kCallDeadline);
+  Stop stop(kStatusDeadline);
   auto observed = context_->deps.runtime.status(uid_, stop);
   const WallTime now = context_->deps.clock.wall();
   if (!observed) {

@@ -46,6 +46,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Any thread.
   void update(api::PodPtr pod);  // newest wins; the uid stays
   void remove(Duration grace);   // the pod shall go; a later call may only shorten
+  void reattach();               // its link is gone: attach again if its sandbox is ready
   void wake();                   // look soon; several calls are one look
   void close();                  // no further task
   PublishedPodPtr published() const { return published_.copy(); }
@@ -64,6 +65,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void takeNews();
   bool prepare();
   bool observe();
+  bool endBlind();
   void noteEnds(const PodRecord& before);
   std::map<ContainerId, std::string> terminationMessages() const;
   void describeAdopted();

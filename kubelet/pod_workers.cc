@@ -76,6 +76,9 @@ void PodWorkers::setDesired(const std::vector<ManifestSnapshot::Entry>& pods) {
       waiting_.push_back(entry);
     }
   }
+  // After a restart: what runs already is counted before newcomers are admitted.
+  std::stable_partition(waiting_.begin(), waiting_.end(),
+                        [&](const Waiting& entry) { return records_.count(uidOf(*entry.pod)) > 0; });
   startWaiting();
 }
 
@@ -124,6 +127,11 @@ void PodWorkers::start(const Waiting& entry) {
   slots_[uid].worker = worker;
   LOG_INFO("pod {}: from {}", worker->fullName(), entry.file);
   worker->wake();
+}
+
+void PodWorkers::reattach(const PodUid& uid) {
+  const auto slot = slots_.find(uid);
+  if (slot != slots_.end()) slot->second.worker->reattach();
 }
 
 void PodWorkers::wake(const PodUid& uid) {

@@ -34,6 +34,8 @@ class PodWorkers {
   // updated. A pod waits until an older one of its name is gone; of several edits meanwhile the last counts.
   void setDesired(const std::vector<ManifestSnapshot::Entry>& pods);
 
+  // Its link is gone: it is attached again. Unknown pods are fine.
+  void reattach(const PodUid& uid);
   void wake(const PodUid& uid);
   void wakeAll();
   void wakeAfter(const PodUid& uid, Duration delay);

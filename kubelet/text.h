@@ -12,7 +12,8 @@ namespace keelson::kubelet {
 // becomes a space. Pure.
 std::string cleanText(std::string_view text, size_t limit);
 
-// As Go prints a time.Duration of whole seconds, which is how Kubernetes' messages have it: "40s", "1m20s", "5m0s".
+// As Go prints a time.Duration of whole seconds, which is how Kubernetes' messages have it: "40s", "1m20s",
+// "5m0s".
 std::string goDuration(Duration duration);
 
 // The folder of a pod's logs below podLogsDir.

@@ -66,6 +66,8 @@ class Busy {
 
 // One short call into runtime or network may take this long.
 inline constexpr Duration kCallDeadline = std::chrono::seconds(10);
+// A look at a pod: a shim that hangs must not hold up the lane for longer.
+inline constexpr Duration kStatusDeadline = std::chrono::seconds(2);
 // One job with host paths.
 inline constexpr Duration kHostPathDeadline = std::chrono::seconds(30);
 

@@ -12,7 +12,6 @@
 namespace keelson::runtime {
 namespace {
 
-
 struct Pipe {
   UniqueFd read, write;
 };

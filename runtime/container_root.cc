@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 
 #include "runtime/copy_tree.h"
 #include "runtime/run_folder.h"
@@ -17,20 +19,7 @@ constexpr size_t kMaxImageVolumes = 1024;
 
 Result<DirFd> openContainers(const std::string& state_dir) {
   const DirFd state = TRY(DirFd::ensure(state_dir));
-  return state.ensureDir("containers", 0711);
-}
-
-// "/data/" and "//data" are "/data"; "" for what is no path of its own: "/", "..", relative ones.
-std::string cleanTarget(const std::string& path) {
-  std::string clean;
-  for (size_t at = 0; at < path.size();) {
-    const size_t end = std::min(path.find('/', at), path.size());
-    const std::string part = path.substr(at, end - at);
-    if (part == "..") return "";
-    if (!part.empty() && part != ".") clean += "/" + part;
-    at = end + 1;
-  }
-  return clean;
+  return state.ensureDir("containers", 0700);
 }
 
 bool isTaken(const std::string& target, const std::vector<OwnedMount>& mounts) {
@@ -57,10 +46,29 @@ Result<OwnedMount> createVolume(const DirFd& volumes, size_t number, const DirFd
 
 }  // namespace
 
+std::string cleanTarget(const std::string& path) {
+  std::string clean;
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    const std::string part = path.substr(at, end - at);
+    if (part == "..") return "";
+    if (!part.empty() && part != ".") clean += "/" + part;
+    at = end + 1;
+  }
+  return clean;
+}
+
+bool isSystemTarget(const std::string& target) {
+  constexpr std::string_view kSystem[] = {"/proc", "/sys", "/dev"};
+  return std::any_of(std::begin(kSystem), std::end(kSystem), [&](std::string_view system) {
+    return target.starts_with(system) && (target.size() == system.size() || target[system.size()] == '/');
+  });
+}
+
 Result<void> createContainerFolder(const std::string& state_dir, const ContainerId& id) {
   TRY(checkId(id));
   const DirFd containers = TRY(openContainers(state_dir));
-  if (::mkdirat(containers.get(), id.str().c_str(), 0711) != 0)
+  if (::mkdirat(containers.get(), id.str().c_str(), 0700) != 0)
     return sysError("make folder of container {}", id.str());
   return {};
 }
@@ -71,7 +79,7 @@ Result<kernel::Mount> createContainerRoot(const std::string& state_dir, const Co
   const DirFd containers = TRY(openContainers(state_dir));
   const DirFd folder = TRY(containers.openDir(id.str()));
   const DirFd upper = TRY(folder.ensureDir("upper", 0755));
-  const DirFd work = TRY(folder.ensureDir("work", 0711));
+  const DirFd work = TRY(folder.ensureDir("work", 0700));
   std::vector<int> lower;
   for (const auto& layer : layers.top_first) lower.push_back(layer.get());
   DirFd empty;
@@ -95,10 +103,11 @@ Result<std::vector<OwnedMount>> createImageVolumes(const std::string& state_dir,
   const DirFd root_dir(std::move(root_fd));
   const DirFd containers = TRY(openContainers(state_dir));
   const DirFd folder = TRY(containers.openDir(id.str()));
-  const DirFd volumes = TRY(folder.ensureDir("volumes", 0711));
+  const DirFd volumes = TRY(folder.ensureDir("volumes", 0700));
   for (const auto& path : image.volumes) {
     const std::string target = cleanTarget(path);
-    if (target.empty() || isTaken(target, taken) || isTaken(target, mounts)) continue;
+    if (target.empty() || isSystemTarget(target) || isTaken(target, taken) || isTaken(target, mounts))
+      continue;
     mounts.push_back(TRY_CTX(createVolume(volumes, mounts.size(), root_dir, target, stop),
                              "volume {} of the image", target));
   }

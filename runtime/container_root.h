@@ -33,6 +33,13 @@ Result<std::vector<OwnedMount>> createImageVolumes(const std::string& state_dir,
                                                    const kernel::Mount& root, const ImageConfig& image,
                                                    const std::vector<OwnedMount>& taken, Stop& stop);
 
+// A mount target without repeated or final slashes ("//data/" is "/data"); "" for what is no place of its
+// own: "/", or a path with "..". Pure.
+std::string cleanTarget(const std::string& path);
+
+// Whether a clean target is /proc, /sys or /dev, or lies in one: no place for an image's volume. Pure.
+bool isSystemTarget(const std::string& target);
+
 // Fine if absent.
 Result<void> removeContainerFolder(const std::string& state_dir, const ContainerId& id);
 Result<std::vector<ContainerId>> listContainerFolders(const std::string& state_dir);

@@ -1,8 +1,10 @@
 // NativeRuntime: a container from its request to its first process.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mount.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/undo.h"
 #include "runtime/cgroup_apply.h"
@@ -17,6 +19,7 @@ namespace keelson::runtime {
 namespace {
 
 constexpr Duration kUndoTimeout = std::chrono::seconds(10);
+constexpr int kLookAgainMs = 20;
 constexpr size_t kMaxMounts = 4096;
 
 Result<void> checkRequest(const ContainerRequest& request) {
@@ -128,6 +131,23 @@ Result<ContainerRecord> startAtShim(ShimClient& shim, StartContainer& start,
   return shim.startContainer(start, descriptors, stop);
 }
 
+// The shim forgets a container only when it has started, ended and its log is drained: killed and asked again
+// until then. Best effort, as long as `stop` allows and the shim lives.
+void forgetAtShim(ShimLinks& links, const PodUid& uid, const ContainerId& id, Stop& stop,
+                  const std::function<void()>& kill) {
+  while (true) {
+    kill();
+    std::shared_ptr<const UniqueFd> process;
+    const auto removed = links.with(uid, stop, [&](ShimClient& shim) {
+      process = shim.process();
+      return shim.removeContainer(id, stop);
+    });
+    if (removed || removed.error().code != Code::kFailedPrecondition || !process || stop.expired()) return;
+    pollfd ended{process->get(), POLLIN, 0};
+    if (::poll(&ended, 1, kLookAgainMs) > 0) return;
+  }
+}
+
 }  // namespace
 
 Result<ObservedContainer> NativeRuntime::startContainer(const PodUid& uid, ContainerRequest request,
@@ -145,8 +165,14 @@ Result<ObservedContainer> NativeRuntime::startIn(const PodUid& uid, ContainerReq
   if (readPlan(*run_folder, id)) return makeError(Code::kAlreadyExists, "id {} is in use", id.str());
 
   Undo undo;
-  SavedContainer saved{request.plan.id,      request.plan.name, request.plan.attempt, request.cgroup.path, 0,
-                       request.plan.process, request.image->id};
+  SavedContainer saved;
+  saved.id = request.plan.id;
+  saved.name = request.plan.name;
+  saved.attempt = request.plan.attempt;
+  saved.cgroup = request.cgroup.path;
+  saved.process = request.plan.process;
+  saved.image_id = request.image->id;
+  saved.layer_chain_ids = request.image->layer_chain_ids;
   undo.push([&] { (void)removePlan(*run_folder, id); });
   TRY(writePlan(*run_folder, saved));
 
@@ -158,7 +184,11 @@ Result<ObservedContainer> NativeRuntime::startIn(const PodUid& uid, ContainerReq
   StartContainer start;
   start.plan = std::move(request.plan);
   TRY(resolveProcess(request, root, start.plan.process));
-  if (start.plan.privileged) {
+  // A mount over /dev brings its own nodes, and ours do not belong into it.
+  const bool has_own_dev =
+      std::any_of(request.mounts.begin(), request.mounts.end(),
+                  [](const OwnedMount& mount) { return cleanTarget(mount.plan.target) == "/dev"; });
+  if (start.plan.privileged && !has_own_dev) {
     const DirFd dev = TRY(asNodesFault(DirFd::open("/dev")));
     for (auto& device : TRY(hostDevices(dev))) start.plan.devices.push_back(std::move(device));
   }
@@ -184,8 +214,8 @@ Result<ObservedContainer> NativeRuntime::startIn(const PodUid& uid, ContainerReq
   // An answer that was lost may have been "started": the shim is told to forget whatever there is.
   undo.push([&] {
     Stop bounded(kUndoTimeout);
-    (void)emptyCgroup(options_.hierarchies, request.cgroup.path, bounded);
-    (void)links_->with(uid, bounded, [&](ShimClient& shim) { return shim.removeContainer(id, bounded); });
+    forgetAtShim(*links_, uid, id, bounded,
+                 [&] { (void)emptyCgroup(options_.hierarchies, request.cgroup.path, bounded); });
     (void)removeExit(*run_folder, id);
   });
   const ContainerRecord record = TRY(links_->with(

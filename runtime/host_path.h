@@ -26,7 +26,8 @@ struct OpenedHostPath {
 
 // Opens host paths in a disposable helper process: a path on a dead NFS server leaves that process in
 // D state and this call with kDeadlineExceeded, and nothing else. At most `kMaxHungHelpers` such processes
-// may pile up; further calls fail at once with kResourceExhausted until one ends. Any thread.
+// may pile up, of one request.path `kMaxHungHelpersOfPath` that have outlived their SIGKILL; further calls
+// fail at once with kResourceExhausted until one ends. Any thread.
 class HostPaths {
  public:
   virtual ~HostPaths() = default;
@@ -36,6 +37,7 @@ class HostPaths {
 };
 
 inline constexpr int kMaxHungHelpers = 64;
+inline constexpr int kMaxHungHelpersOfPath = 2;
 
 // The real one: a "keelson-shim host-path" process a call. `shim` is the sealed executable (shim_image.h).
 // Destroy it on the loop's thread or when the loop does not run.

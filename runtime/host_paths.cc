@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <csignal>
+#include <map>
 
+#include "base/guarded.h"
 #include "base/undo.h"
 #include "kernel/process.h"
 #include "runtime/host_path.h"
@@ -18,6 +20,9 @@ namespace {
 constexpr Duration kOpenTimeout = std::chrono::seconds(10);
 // A helper that has answered only has to exit.
 constexpr Duration kExitTimeout = std::chrono::seconds(1);
+// How many killed helpers have not ended, by path: one dead path that is tried again and again must not use
+// up what all paths share.
+using HungByPath = std::map<std::string, int>;
 
 // A process a call. One that does not end in time is killed and left to the loop: in D state it ends when its
 // file server comes back, and counts as hung until then. Any thread.
@@ -30,6 +35,14 @@ class HelperHostPaths : public HostPaths {
       return makeError(Code::kInvalidArgument, "host path \"{}\" is not absolute", request.path);
     }
     TRY(stop.check("host path " + request.path));
+    if (hung_->with([&](const HungByPath& hung) {
+          const auto found = hung.find(request.path);
+          return found != hung.end() && found->second >= kMaxHungHelpersOfPath;
+        })) {
+      return makeError(Code::kResourceExhausted,
+                       "host path {}: {} earlier calls for it still hang: does its file server answer?",
+                       request.path, kMaxHungHelpersOfPath);
+    }
     if (helpers_->fetch_add(1) >= kMaxHungHelpers) {
       helpers_->fetch_sub(1);
       return makeError(Code::kResourceExhausted,
@@ -55,7 +68,7 @@ class HelperHostPaths : public HostPaths {
     theirs.reset();
     count.commit();
     Undo process;
-    process.push([&] { release(std::move(helper.pidfd)); });
+    process.push([&] { release(std::move(helper.pidfd), request.path); });
 
     Stop bounded = stop.within(kOpenTimeout);
     const HostPathWire wire{request.path, request.type, request.sub_path, request.recursive,
@@ -70,24 +83,29 @@ class HelperHostPaths : public HostPaths {
   }
 
   // The helper has answered or never will. Waits shortly, then leaves it to the loop.
-  void release(kernel::Pidfd process) {
+  void release(kernel::Pidfd process, const std::string& path) {
     if (!process.waitEnd(kExitTimeout)) (void)process.signal(SIGKILL);
     if (process.hasEnded()) {
       reap(process.get());
       helpers_->fetch_sub(1);
       return;
     }
+    hung_->with([&](HungByPath& hung) { ++hung[path]; });
     const int copy = ::fcntl(process.get(), F_DUPFD_CLOEXEC, 3);
     if (copy < 0) return;  // counts as hung for good; the process is reaped with this daemon
     const auto held = std::make_shared<const UniqueFd>(copy);
-    watch_.addOnce(held, [held, helpers = helpers_] {
+    watch_.addOnce(held, [held, path, helpers = helpers_, hung = hung_] {
       reap(held->get());
       helpers->fetch_sub(1);
+      hung->with([&](HungByPath& counts) {
+        if (--counts[path] == 0) counts.erase(path);
+      });
     });
   }
 
   const std::shared_ptr<const UniqueFd> shim_;
   const std::shared_ptr<std::atomic<int>> helpers_ = std::make_shared<std::atomic<int>>(0);
+  const std::shared_ptr<Guarded<HungByPath>> hung_ = std::make_shared<Guarded<HungByPath>>();
   LoopWatch watch_;
 };
 

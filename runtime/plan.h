@@ -44,10 +44,10 @@ struct SandboxPlan {
   uint32_t attempt = 0;  // of the sandbox
   NamespacesPlan namespaces;
   std::vector<SysctlPlan> sysctls;
-  int64_t shm_size = 64 << 20;      // of the pod's /dev/shm, bytes
+  int64_t shm_size = 64 << 20;        // of the pod's /dev/shm, bytes
   int32_t shim_oom_score_adj = -998;  // best effort: lowering needs CAP_SYS_RESOURCE
-  int64_t log_max_size = 10 << 20;  // bytes a log file may hold before the writer rotates it
-  uint32_t log_max_files = 5;       // current one included, at least 2
+  int64_t log_max_size = 10 << 20;    // bytes a log file may hold before the writer rotates it
+  uint32_t log_max_files = 5;         // current one included, at least 2
   std::string boot_id;
 
   template <class Codec>
@@ -102,7 +102,8 @@ struct DevicePlan {  // a node in the container's own /dev
   uint32_t uid = 0, gid = 0;
   template <class Codec>
   void fields(Codec& codec) {
-    codec(1, path), codec(2, block), codec(3, major), codec(4, minor), codec(5, mode), codec(6, uid), codec(7, gid);
+    codec(1, path), codec(2, block), codec(3, major), codec(4, minor), codec(5, mode), codec(6, uid),
+        codec(7, gid);
   }
 };
 
@@ -130,12 +131,12 @@ struct ProcessPlan {
 
 // One container, from its root to its first process.
 struct ContainerPlan {
-  std::string id;       // 64 hex
-  std::string name;     // of the container in the pod
+  std::string id;        // 64 hex
+  std::string name;      // of the container in the pod
   uint32_t attempt = 0;  // restart count this instance stands for; names its log N.log
   ProcessPlan process;
   bool read_only_root = false;
-  bool privileged = false;          // /proc and /sys writable, all of the host's /dev
+  bool privileged = false;  // /proc and /sys writable, all of the host's /dev
   std::vector<MountPlan> mounts;
   std::vector<DevicePlan> devices;
   std::vector<std::string> masked_paths;

@@ -39,12 +39,14 @@ struct SavedContainer {
   std::string cgroup;
   int64_t started_at = 0;  // 0: the start did not come to its end
   ProcessPlan process;
-  std::string image_id;  // its layers stay leased while the container exists
+  std::string image_id;
+  // The image's layers, bottom first: leased while the container exists, even when the image is removed.
+  std::vector<std::string> layer_chain_ids;
   template <class Codec>
   void fields(Codec& codec) {
     codec(1, id), codec(2, name), codec(3, attempt), codec(4, cgroup), codec(5, started_at),
         codec(6, process);
-    codec(7, image_id);
+    codec(7, image_id), codec(8, layer_chain_ids);
   }
 };
 

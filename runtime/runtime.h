@@ -37,10 +37,10 @@ struct ObservedContainer {
   WallTime started_at;
   // Once exited:
   WallTime finished_at;
-  int32_t exit_code = 0;   // 128+n after signal n
+  int32_t exit_code = 0;  // 128+n after signal n
   int32_t signal = 0;
   bool oom_killed = false;
-  bool started = true;     // false: execve was never reached; `error` says why, exit_code is 128
+  bool started = true;  // false: execve was never reached; `error` says why, exit_code is 128
   std::string error;
   uint64_t dropped_log_lines = 0;
 };
@@ -74,10 +74,10 @@ struct ContainerRequest {
   std::string log_directory;  // host path, made if missing: /var/log/pods/NS_NAME_UID/CONTAINER
   // The user as Kubernetes and image name it; resolved in the root's /etc/passwd and /etc/group
   // into plan.process by the runtime, which alone sees the root.
-  std::string user;                         // "", "uid[:gid]", "name[:group]"
-  std::optional<int64_t> run_as_group;      // wins over the user's own group
+  std::string user;                     // "", "uid[:gid]", "name[:group]"
+  std::optional<int64_t> run_as_group;  // wins over the user's own group
   std::vector<uint32_t> supplemental_groups;
-  bool merge_image_groups = true;           // supplementalGroupsPolicy Merge
+  bool merge_image_groups = true;  // supplementalGroupsPolicy Merge
   bool must_be_non_root = false;
 };
 
@@ -94,7 +94,7 @@ struct ExecResult {
   std::string error;
 };
 
-// A started exec. Dropping it leaves the command running unless cancel() is called.
+// A started exec. Dropping it closes `cancel` and so kills the command, if it still runs.
 struct ExecSession {
   UniqueFd terminal;  // tty: the pseudo-terminal's master
   UniqueFd result;    // holds the result until end-of-file: decodeExecResult()
@@ -130,7 +130,8 @@ class Runtime {
   // Root, cgroup, mounts, first process. Returns when execve succeeded or failed. An error leaves
   // nothing behind. Errors carry `start_failed` semantics by code: kInvalidArgument and kNotFound are the
   // container's own fault (user, command, working directory), others are the node's.
-  virtual Result<ObservedContainer> startContainer(const PodUid& uid, ContainerRequest request, Stop& stop) = 0;
+  virtual Result<ObservedContainer> startContainer(const PodUid& uid, ContainerRequest request,
+                                                   Stop& stop) = 0;
   // Sends `signal` now and arms SIGKILL of the whole cgroup in the shim after `grace`. A later call
   // may only shorten. Returns at once; fine if it has exited.
   virtual Result<void> stopContainer(const PodUid& uid, const ContainerId& id, int signal, Duration grace,
@@ -138,7 +139,8 @@ class Runtime {
   // Forgets an exited instance: record, writable layer, cgroup. Its logs stay. Fine if absent.
   virtual Result<void> removeContainer(const PodUid& uid, const ContainerId& id, Stop& stop) = 0;
 
-  virtual Result<ExecSession> exec(const PodUid& uid, const ContainerId& id, ExecRequest request, Stop& stop) = 0;
+  virtual Result<ExecSession> exec(const PodUid& uid, const ContainerId& id, ExecRequest request,
+                                   Stop& stop) = 0;
 
   // Kills what still runs, proves every cgroup of the pod empty, then removes shim, namespaces,
   // writable layers, cgroups and run folder. May run twice; does not stop at the first error.

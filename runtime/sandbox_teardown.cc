@@ -16,6 +16,8 @@ namespace {
 
 constexpr Duration kShutdownTimeout = std::chrono::seconds(5);
 constexpr Duration kEmptyTimeout = std::chrono::seconds(20);
+// Of one shim, at start: one that hangs must not use up the time of all.
+constexpr Duration kStatusTimeout = std::chrono::seconds(2);
 constexpr char kPodPrefix[] = "pod";
 
 // The shim ends by itself: it kills what runs, and its log writer gets to write what it has. Best effort, the
@@ -36,6 +38,18 @@ void reapShim(const DirFd& run_folder) {
   if (!identity) return;
   const auto process = kernel::Pidfd::open(identity->process);
   if (process && process->hasEnded()) reap(process->get());
+}
+
+// By the chain ids: the image may be removed while its containers run. A plan without them is of a daemon
+// that did not save them, or of an image without layers.
+Result<ImageLayers> openSavedLayers(const ImageService& images, const SavedContainer& saved) {
+  Image image;
+  image.id = saved.image_id;
+  image.layer_chain_ids = saved.layer_chain_ids;
+  if (!image.layer_chain_ids.empty()) return images.openLayers(image);
+  const auto found = TRY(images.find(saved.image_id));
+  if (!found) return makeError(Code::kNotFound, "image {} is not here", saved.image_id);
+  return images.openLayers(*found);
 }
 
 }  // namespace
@@ -149,7 +163,8 @@ ErrorList NativeRuntime::cleanUpPod(const PodUid& uid, std::set<std::string>& co
     const auto cgroup = kernel::Cgroup::open(options_.hierarchies, path);
     if (cgroup) errors.add(cgroup->thaw());
   }
-  const auto pod = status(uid, stop);
+  Stop bounded = stop.within(kStatusTimeout);
+  const auto pod = status(uid, bounded);
   std::set<std::string> known;
   if (pod) {
     for (const auto& container : pod->containers) known.insert(container.id.str());
@@ -161,9 +176,8 @@ ErrorList NativeRuntime::cleanUpPod(const PodUid& uid, std::set<std::string>& co
     }
     containers.insert(id.str());
     const auto saved = readPlan(*run_folder, id);
-    const auto image = saved ? images_.find(saved->image_id) : Result<std::shared_ptr<const Image>>(nullptr);
-    if (!image || !*image) continue;  // removed since; the kernel keeps what is mounted
-    const auto layers = images_.openLayers(**image);
+    if (!saved) continue;
+    const auto layers = openSavedLayers(images_, *saved);
     if (layers) leases_.with([&](auto& leases) { leases[id] = layers->lease; });
   }
   return errors;

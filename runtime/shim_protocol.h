@@ -13,10 +13,10 @@ namespace keelson::runtime {
 
 // Transport: SOCK_SEQPACKET at <run>/pods/<uid>/shim.sock (folder 0700, socket 0600). One message is a
 // MessageHeader, then the fields of one struct below in the encoding of runtime/wire.h: at most 64 KiB
-// and 32 descriptors. A body that users can grow comes as a sealed memfd instead: flag kBodyInMemfd, and the memfd is the first descriptor.
-// The daemon asks, the shim answers each request once, with the same serial, in order; it never
-// sends anything else. That something changed is told by the eventfd of Hello, which the kernel
-// coalesces and which cannot block the shim (a message could). A second connection replaces the first.
+// and 32 descriptors. A body that users can grow comes as a sealed memfd instead: flag kBodyInMemfd, and the
+// memfd is the first descriptor. The daemon asks, the shim answers each request once, with the same serial,
+// in order; it never sends anything else. That something changed is told by the eventfd of Hello, which the
+// kernel coalesces and which cannot block the shim (a message could). A second connection replaces the first.
 // The first message both ways is Hello; a different `major` ends the connection.
 
 inline constexpr uint32_t kProtocolMajor = 1;
@@ -26,16 +26,16 @@ inline constexpr size_t kMaxMessageDescriptors = 32;
 inline constexpr size_t kMaxMemfdBodyBytes = size_t{4} << 20;
 
 enum class MessageKind : uint32_t {
-  kHello = 1,           // fds: eventfd              -> kHello, fds: netns
-  kGetState = 2,        //                           -> kState (always in a memfd)
-  kPutDescriptors = 3,  // fds: 1..32 mounts         -> kOk; kept until a StartContainer takes or drops them
-  kEnsureTmpfs = 4,     //                           -> kOk, fds: its directory
-  kStartContainer = 5,  // fds: see StartContainer   -> kStarted or kFailed
-  kStopContainer = 6,   //                           -> kOk
-  kRemoveContainer = 7, //                           -> kOk
-  kExec = 8,            // fds: see Exec             -> kExecStarted or kFailed, fds: [pty master]
-  kShutdown = 9,        //                           -> kOk, then the shim kills what runs and exits
-  kResizeTty = 10,      //                           -> kOk
+  kHello = 1,            // fds: eventfd              -> kHello, fds: netns
+  kGetState = 2,         //                           -> kState (always in a memfd)
+  kPutDescriptors = 3,   // fds: 1..32 mounts         -> kOk; kept until a StartContainer takes or drops them
+  kEnsureTmpfs = 4,      //                           -> kOk, fds: its directory
+  kStartContainer = 5,   // fds: see StartContainer   -> kStarted or kFailed
+  kStopContainer = 6,    //                           -> kOk
+  kRemoveContainer = 7,  //                           -> kOk
+  kExec = 8,             // fds: see Exec             -> kExecStarted or kFailed, fds: [pty master]
+  kShutdown = 9,         //                           -> kOk, then the shim kills what runs and exits
+  kResizeTty = 10,       //                           -> kOk
   kOk = 100,
   kFailed = 101,
   kState = 102,
@@ -81,10 +81,11 @@ inline Error fromWireError(WireError error) {
   return {known ? static_cast<Code>(error.code) : Code::kInternal, error.sys, std::move(error.text)};
 }
 
-// How a shim is started (argv[0] "keelson-shim", no arguments): descriptors 3 memfd with the fields of SandboxPlan,
-// 4 the listening SOCK_SEQPACKET socket, 5 the run folder, 6 the write end of the ready pipe. The shim writes
-// one ShimReady (at most 4 KiB, so the write is whole) and closes the pipe. End-of-file without it: it died.
-// When it is ready, <run>/pods/<uid>/shim.pid and the directory <run>/pods/<uid>/exits exist.
+// How a shim is started (argv[0] "keelson-shim", no arguments): descriptors 3 memfd with the fields of
+// SandboxPlan, 4 the listening SOCK_SEQPACKET socket, 5 the run folder, 6 the write end of the ready pipe.
+// The shim writes one ShimReady (at most 4 KiB, so the write is whole) and closes the pipe. End-of-file
+// without it: it died. When it is ready, <run>/pods/<uid>/shim.pid and the directory <run>/pods/<uid>/exits
+// exist.
 struct ShimReady {
   bool ok = false;
   WireError error;  // when not ok
@@ -107,7 +108,7 @@ inline constexpr char kExitsDirectory[] = "exits";  // one file a container, nam
 // message, the fields of HostPathWire without a header, answers with one message, the fields of
 // HostPathAnswer with, when ok, the detached mount as the only descriptor, and exits.
 struct HostPathWire {
-  std::string path;      // as HostPathRequest (runtime/host_path.h)
+  std::string path;  // as HostPathRequest (runtime/host_path.h)
   std::string type;
   std::string sub_path;
   bool recursive = true;
@@ -139,7 +140,7 @@ struct PutDescriptors {
 
 struct EnsureTmpfs {
   std::string name;
-  int64_t size = 0;     // bytes; 0: half of memory, the kernel's default
+  int64_t size = 0;  // bytes; 0: half of memory, the kernel's default
   uint32_t mode = 0777;
   uint32_t gid = 0;
   template <class Codec>
@@ -158,7 +159,8 @@ struct StartContainer {
   uint32_t token_count = 0;
   template <class Codec>
   void fields(Codec& codec) {
-    codec(1, plan), codec(2, has_unified), codec(3, v1_controllers), codec(4, first_token), codec(5, token_count);
+    codec(1, plan), codec(2, has_unified), codec(3, v1_controllers), codec(4, first_token),
+        codec(5, token_count);
   }
 };
 

@@ -205,7 +205,7 @@ Result<ResolvedUser> resolveUser(const UserChoice& choice, std::string_view pass
   if (choice.run_as_group)
     resolved.gid = TRY_CTX(parseId(std::to_string(*choice.run_as_group)), "runAsGroup");
   if (choice.must_be_non_root && resolved.uid == 0) {
-    return makeError(Code::kInvalidArgument, "container has runAsNonRoot and image will run as root");
+    return makeError(Code::kFailedPrecondition, "container has runAsNonRoot and image will run as root");
   }
 
   resolved.groups.push_back(resolved.gid);

@@ -14,8 +14,8 @@ namespace keelson::runtime {
 
 // A struct is a run of fields {u32 tag, u32 length, bytes}, host byte order (both ends are one machine).
 // Scalars are their 1, 4 or 8 bytes; strings their bytes; a struct its own fields; a vector one field
-// with {u32 length, bytes} an element. Unknown tags are skipped, missing ones keep the default. Decoding never
-// trusts a length: anything that does not fit is kDataLoss. Any thread.
+// with {u32 length, bytes} an element. Unknown tags are skipped, missing ones keep the default. Decoding
+// never trusts a length: anything that does not fit is kDataLoss. Any thread.
 
 // A list of a message may have so many elements: an element may cost 4 bytes on the wire and 200 in memory.
 inline constexpr size_t kMaxWireElements = 65536;
@@ -57,10 +57,7 @@ class Encoder {
     for (auto& value : values) writeSized(value);
   }
   template <class T>
-    requires(!Scalar<T>)
-  void writeBody(T& value) {
-    value.fields(*this);
-  }
+  requires(!Scalar<T>) void writeBody(T& value) { value.fields(*this); }
 
   std::string& out_;
 };
@@ -73,8 +70,7 @@ bool decodeStruct(std::string_view in, T& value);
 template <class T>
 bool decodeBody(std::string_view in, std::vector<T>& values);
 template <class T>
-  requires(!Scalar<T>)
-bool decodeBody(std::string_view in, T& value);
+requires(!Scalar<T>) bool decodeBody(std::string_view in, T& value);
 
 template <Scalar T>
 bool decodeBody(std::string_view in, T& value) {
@@ -103,10 +99,7 @@ bool decodeBody(std::string_view in, std::vector<T>& values) {
   return true;
 }
 template <class T>
-  requires(!Scalar<T>)
-bool decodeBody(std::string_view in, T& value) {
-  return decodeStruct(in, value);
-}
+requires(!Scalar<T>) bool decodeBody(std::string_view in, T& value) { return decodeStruct(in, value); }
 
 // Looks for one field's tag among the struct's fields.
 class FieldDecoder {
@@ -153,7 +146,8 @@ std::string encodeWire(const T& value) {
 template <class T>
 Result<T> decodeWire(std::string_view in) {
   T value{};
-  if (!wire_detail::decodeStruct(in, value)) return makeError(Code::kDataLoss, "shim message: malformed field");
+  if (!wire_detail::decodeStruct(in, value))
+    return makeError(Code::kDataLoss, "shim message: malformed field");
   return value;
 }
 

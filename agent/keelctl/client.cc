@@ -98,7 +98,8 @@ Result<json::value> Client::send(const std::string& method, const std::string& t
   return toJson(TRY(readWhole(socket)));
 }
 
-Result<void> Client::stream(const std::string& target, const std::function<bool(std::string_view)>& sink) const {
+Result<void> Client::stream(const std::string& target,
+                            const std::function<bool(std::string_view)>& sink) const {
   asio::io_context context;
   Socket socket = TRY(connect(context, socket_path_));
   http::request<http::empty_body> request(http::verb::get, target, 11);

@@ -17,7 +17,8 @@ using Query = std::vector<std::pair<std::string, std::string>>;
 // "/path?name=value&..." with every part percent-encoded as needed.
 std::string makeTarget(const std::vector<std::string>& parts, const Query& query = {});
 
-// Blocking calls to the daemon. One thread. An answer of status 400 and above is an Error with the daemon's message.
+// Blocking calls to the daemon. One thread. An answer of status 400 and above is an Error with the daemon's
+// message.
 class Client {
  public:
   explicit Client(std::string socket_path) : socket_path_(std::move(socket_path)) {}

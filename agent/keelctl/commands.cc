@@ -60,14 +60,17 @@ void printState(const char* label, const json::value& state) {
       if (const std::string text = textAt(body, key); !text.empty())
         fmt::print("      {:<13}{}\n", std::string(name) + ":", text);
     }
-    if (std::string_view(kind) == "terminated") fmt::print("      {:<13}{}\n", "Exit Code:", numberAt(body, "exitCode"));
-    if (const std::string text = textAt(body, "startedAt"); !text.empty()) fmt::print("      {:<13}{}\n", "Started:", text);
+    if (std::string_view(kind) == "terminated")
+      fmt::print("      {:<13}{}\n", "Exit Code:", numberAt(body, "exitCode"));
+    if (const std::string text = textAt(body, "startedAt"); !text.empty())
+      fmt::print("      {:<13}{}\n", "Started:", text);
     if (const std::string text = textAt(body, "finishedAt"); !text.empty())
       fmt::print("      {:<13}{}\n", "Finished:", text);
   }
 }
 
-void printContainers(const json::value& pod, const char* title, const char* spec_path, const char* status_path) {
+void printContainers(const json::value& pod, const char* title, const char* spec_path,
+                     const char* status_path) {
   const json::value& specs = at(pod, spec_path);
   if (!specs.is_array() || specs.get_array().empty()) return;
   fmt::print("{}:\n", title);
@@ -82,7 +85,8 @@ void printContainers(const json::value& pod, const char* title, const char* spec
                    "Image ID:", textAt(status, "imageID"));
         printState("State", at(status, "state"));
         printState("Last State", at(status, "lastState"));
-        fmt::print("    {:<15}{}\n    {:<15}{}\n", "Ready:", at(status, "ready") == json::value(true) ? "True" : "False",
+        fmt::print("    {:<15}{}\n    {:<15}{}\n",
+                   "Ready:", at(status, "ready") == json::value(true) ? "True" : "False",
                    "Restart Count:", numberAt(status, "restartCount"));
       }
     }
@@ -102,11 +106,13 @@ void printTimeline(const json::value& view) {
   if (!timeline.is_array()) return;
   Table table({"AT", "TOOK", "STEP", "OUTCOME"});
   for (const auto& entry : timeline.get_array()) {
-    table.add({textAt(entry, "at"), fmt::format("{:.1f}ms", static_cast<double>(numberAt(entry, "tookNanoseconds")) / 1e6),
+    table.add({textAt(entry, "at"),
+               fmt::format("{:.1f}ms", static_cast<double>(numberAt(entry, "tookNanoseconds")) / 1e6),
                textAt(entry, "step"), textAt(entry, "outcome").empty() ? "ok" : textAt(entry, "outcome")});
   }
   print(table.str());
-  if (const std::string wait = textAt(view, "currentWait"); !wait.empty()) fmt::print("now waiting for: {}\n", wait);
+  if (const std::string wait = textAt(view, "currentWait"); !wait.empty())
+    fmt::print("now waiting for: {}\n", wait);
 }
 
 }  // namespace
@@ -116,7 +122,8 @@ Result<void> getPods(const Client& client, const Common& common, const std::vect
   if (names.empty()) {
     const json::value list = TRY(client.getJson("/v1/pods"));
     for (const auto& pod : items(list)) {
-      if (common.all_namespaces || textAt(pod, "metadata.namespace") == common.pod_namespace) pods.push_back(pod);
+      if (common.all_namespaces || textAt(pod, "metadata.namespace") == common.pod_namespace)
+        pods.push_back(pod);
     }
   }
   for (const std::string& name : names) {
@@ -141,8 +148,8 @@ Result<void> getPods(const Client& client, const Common& common, const std::vect
   Table table(header);
   for (const auto& pod : pods) {
     const PodSummary summary = summarizePod(pod, now());
-    std::vector<std::string> row{textAt(pod, "metadata.name"), summary.ready, summary.status, summary.restarts,
-                                 ageSince(at(pod, "metadata.creationTimestamp"), now())};
+    std::vector<std::string> row{textAt(pod, "metadata.name"), summary.ready, summary.status,
+                                 summary.restarts, ageSince(at(pod, "metadata.creationTimestamp"), now())};
     if (common.output == "wide")
       row.insert(row.end(), {orNone(textAt(pod, "status.podIP")), orNone(textAt(pod, "spec.nodeName"))});
     if (common.all_namespaces) row.insert(row.begin(), textAt(pod, "metadata.namespace"));
@@ -158,9 +165,11 @@ Result<void> getManifests(const Client& client, const Common& common) {
   Table table({"FILE", "OBJECTS", "READ", "ERROR"});
   for (const auto& file : items(list)) {
     std::string objects;
-    for (const auto& object : at(file, "objects").is_array() ? at(file, "objects").get_array() : json::array{})
+    for (const auto& object :
+         at(file, "objects").is_array() ? at(file, "objects").get_array() : json::array{})
       objects += (objects.empty() ? "" : ", ") + std::string(object.get_string());
-    table.add({textAt(file, "file"), orNone(objects), ageSince(at(file, "readAt"), now()) + " ago", orNone(textAt(file, "error"))});
+    table.add({textAt(file, "file"), orNone(objects), ageSince(at(file, "readAt"), now()) + " ago",
+               orNone(textAt(file, "error"))});
   }
   print(table.str());
   return {};
@@ -172,7 +181,8 @@ Result<void> getNetwork(const Client& client, const Common& common) {
   Table table({"POD", "ADDRESSES", "LINK", "UID"});
   for (const auto& entry : items(list)) {
     std::string addresses;
-    for (const auto& address : at(entry, "addresses").is_array() ? at(entry, "addresses").get_array() : json::array{})
+    for (const auto& address :
+         at(entry, "addresses").is_array() ? at(entry, "addresses").get_array() : json::array{})
       addresses += (addresses.empty() ? "" : ",") + std::string(address.get_string());
     table.add({textAt(entry, "pod"), orNone(addresses), orNone(textAt(entry, "link")), textAt(entry, "uid")});
   }
@@ -183,16 +193,19 @@ Result<void> getNetwork(const Client& client, const Common& common) {
 Result<void> getHealth(const Client& client, const Common& common) {
   const json::value health = TRY(client.getJson("/v1/health"));
   if (printedWhole(common, health)) return {};
-  fmt::print("version:   {}\nstarted:   {} ago\nloop:      {} callbacks, longest {:.1f} ms, turned {:.1f} s ago\n",
-             textAt(health, "version"), ageSince(at(health, "startedAt"), now()), numberAt(health, "loop.callbacks"),
-             static_cast<double>(numberAt(health, "loop.longestNanoseconds")) / 1e6,
-             static_cast<double>(numberAt(health, "loop.sinceTurnNanoseconds")) / 1e9);
+  fmt::print(
+      "version:   {}\nstarted:   {} ago\nloop:      {} callbacks, longest {:.1f} ms, turned {:.1f} s ago\n",
+      textAt(health, "version"), ageSince(at(health, "startedAt"), now()), numberAt(health, "loop.callbacks"),
+      static_cast<double>(numberAt(health, "loop.longestNanoseconds")) / 1e6,
+      static_cast<double>(numberAt(health, "loop.sinceTurnNanoseconds")) / 1e9);
   Table table({"STRAND", "QUEUED", "RUNNING"});
-  for (const auto& strand : at(health, "strands").is_array() ? at(health, "strands").get_array() : json::array{}) {
-    table.add({textAt(strand, "name"), std::to_string(numberAt(strand, "queued")),
-               numberAt(strand, "runningNanoseconds") == 0
-                   ? "idle"
-                   : fmt::format("{:.1f} ms", static_cast<double>(numberAt(strand, "runningNanoseconds")) / 1e6)});
+  for (const auto& strand :
+       at(health, "strands").is_array() ? at(health, "strands").get_array() : json::array{}) {
+    table.add(
+        {textAt(strand, "name"), std::to_string(numberAt(strand, "queued")),
+         numberAt(strand, "runningNanoseconds") == 0
+             ? "idle"
+             : fmt::format("{:.1f} ms", static_cast<double>(numberAt(strand, "runningNanoseconds")) / 1e6)});
   }
   print(table.str());
   return {};
@@ -205,7 +218,8 @@ Result<void> getImages(const Client& client, const Common& common) {
   for (const auto& image : items(list)) {
     const std::string id = textAt(image, "id");
     const json::value& tags = at(image, "repoTags");
-    const json::array names = tags.is_array() && !tags.get_array().empty() ? tags.get_array() : json::array{"<none>:<none>"};
+    const json::array names =
+        tags.is_array() && !tags.get_array().empty() ? tags.get_array() : json::array{"<none>:<none>"};
     for (const auto& tag : names) {
       const std::string name(tag.as_string());
       const size_t colon = name.rfind(':');
@@ -244,7 +258,8 @@ Result<void> describePod(const Client& client, const Common& common, const std::
   printContainers(pod, "Containers", "spec.containers", "status.containerStatuses");
   print("Conditions:\n");
   Table conditions({"  Type", "Status", "Reason"});
-  for (const auto& each : at(pod, "status.conditions").is_array() ? at(pod, "status.conditions").get_array() : json::array{})
+  for (const auto& each :
+       at(pod, "status.conditions").is_array() ? at(pod, "status.conditions").get_array() : json::array{})
     conditions.add({"  " + textAt(each, "type"), textAt(each, "status"), textAt(each, "reason")});
   print(conditions.str());
   line("QoS Class:", textAt(pod, "status.qosClass"));
@@ -258,7 +273,8 @@ Result<void> describePod(const Client& client, const Common& common, const std::
   for (const auto& event : events.get_array()) {
     std::string age = ageSince(at(event, "lastTimestamp"), now());
     if (numberAt(event, "count") > 1)
-      age += fmt::format(" (x{} over {})", numberAt(event, "count"), ageSince(at(event, "firstTimestamp"), now()));
+      age += fmt::format(" (x{} over {})", numberAt(event, "count"),
+                         ageSince(at(event, "firstTimestamp"), now()));
     table.add({"  " + textAt(event, "type"), textAt(event, "reason"), age, textAt(event, "message")});
   }
   print(table.str());
@@ -282,7 +298,8 @@ Result<void> top(const Client& client, const Common& common) {
   for (const auto& entry : items(list)) {
     if (!common.all_namespaces && textAt(entry, "namespace") != common.pod_namespace) continue;
     std::vector<std::string> row{textAt(entry, "name"), fmt::format("{}m", numberAt(entry, "cpuMillicores")),
-                                 humanBytes(numberAt(entry, "memoryBytes")), std::to_string(numberAt(entry, "pids"))};
+                                 humanBytes(numberAt(entry, "memoryBytes")),
+                                 std::to_string(numberAt(entry, "pids"))};
     if (common.all_namespaces) row.insert(row.begin(), textAt(entry, "namespace"));
     table.add(std::move(row));
   }
@@ -290,7 +307,8 @@ Result<void> top(const Client& client, const Common& common) {
   return {};
 }
 
-Result<std::string> chooseContainer(const Client& client, const std::string& pod_namespace, const std::string& pod) {
+Result<std::string> chooseContainer(const Client& client, const std::string& pod_namespace,
+                                    const std::string& pod) {
   const json::value view = TRY(client.getJson(podTarget(pod_namespace, pod)));
   const json::value& annotations = at(view, "pod.metadata.annotations");
   if (annotations.is_object()) {
@@ -301,7 +319,8 @@ Result<std::string> chooseContainer(const Client& client, const std::string& pod
   const std::string first = textAt(view, "pod.spec.containers.0.name");
   if (containers.is_array() && containers.get_array().size() > 1) {
     std::string names;
-    for (const auto& each : containers.get_array()) names += (names.empty() ? "" : ", ") + textAt(each, "name");
+    for (const auto& each : containers.get_array())
+      names += (names.empty() ? "" : ", ") + textAt(each, "name");
     fmt::print(stderr, "Defaulted container \"{}\" out of: {}\n", first, names);
   }
   return first;

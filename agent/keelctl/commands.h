@@ -32,7 +32,8 @@ Result<void> logs(const Client& client, const Common& common, const LogArguments
 
 // The container a command means when none is named: the pod's default one (annotation
 // kubectl.kubernetes.io/default-container, else the first), told on standard error when there are several.
-Result<std::string> chooseContainer(const Client& client, const std::string& pod_namespace, const std::string& pod);
+Result<std::string> chooseContainer(const Client& client, const std::string& pod_namespace,
+                                    const std::string& pod);
 
 Result<void> importImage(const Client& client, const std::string& file, const std::string& name);
 Result<void> pullImage(const Client& client, const std::string& reference);

@@ -125,7 +125,8 @@ class Session {
   void readBlockingInput() {
     const ssize_t got = ::read(STDIN_FILENO, piece_.data(), piece_.size());
     if (got <= 0) return send(std::string("\xff\0", 2), {});
-    send(std::string(1, 0) + std::string(piece_.data(), static_cast<size_t>(got)), [this] { readBlockingInput(); });
+    send(std::string(1, 0) + std::string(piece_.data(), static_cast<size_t>(got)),
+         [this] { readBlockingInput(); });
   }
 
   void send(std::string message, std::function<void()> sent) {
@@ -146,7 +147,8 @@ class Session {
     socket_.async_read(buffer_, [this](error_code error, size_t) {
       if (error) {
         if (!exit_code_ && error != websocket::error::closed)
-          failure_ = makeError(Code::kUnavailable, "exec: the connection to keelson broke: {}", error.message());
+          failure_ =
+              makeError(Code::kUnavailable, "exec: the connection to keelson broke: {}", error.message());
         return context_.stop();
       }
       const auto data = buffer_.cdata();

@@ -45,14 +45,16 @@ int main(int argc, char** argv) {
   CLI::App* get = app.add_subcommand("get", "Show pods, manifests, network, health or images");
   get->require_subcommand(1);
   std::vector<std::string> names;
-  const auto addGet = [&](const char* name, const char* alias, const char* text, std::function<Result<void>()> run) {
+  const auto addGet = [&](const char* name, const char* alias, const char* text,
+                          std::function<Result<void>()> run) {
     CLI::App* verb = get->add_subcommand(name, text);
     if (*alias != '\0') verb->alias(alias);
     addCommon(verb, common);
     verb->callback([&code, run = std::move(run)] { code = report(run()); });
     return verb;
   };
-  CLI::App* pods = addGet("pods", "pod", "Pods of this node", [&] { return getPods(client(), common, names); });
+  CLI::App* pods =
+      addGet("pods", "pod", "Pods of this node", [&] { return getPods(client(), common, names); });
   pods->alias("po");
   pods->add_option("NAME", names, "Only these pods");
   addGet("manifests", "manifest", "Files of the manifest folder and their errors",
@@ -69,7 +71,8 @@ int main(int argc, char** argv) {
   describe_pod->add_option("NAME", pod, "Pod")->required();
   describe_pod->callback([&] { code = report(describePod(client(), common, pod)); });
 
-  CLI::App* timeline = app.add_subcommand("timeline", "The steps of a pod with their durations, and its wait");
+  CLI::App* timeline =
+      app.add_subcommand("timeline", "The steps of a pod with their durations, and its wait");
   addCommon(timeline, common);
   timeline->add_option("POD", pod, "Pod")->required();
   timeline->callback([&] { code = report(showTimeline(client(), common, pod)); });
@@ -121,29 +124,32 @@ int main(int argc, char** argv) {
   CLI::App* import = image->add_subcommand("import", "An OCI archive or a `docker save` archive");
   import->add_option("FILE", file, "Archive, or - for standard input")->required();
   import->add_option("--name", name, "Reference for an archive that carries none");
-  import->callback([&] { code = report(importImage(client(), file, name)); });
-  CLI::App* pull = image->add_subcommand("pull", "From its registry");
-  pull->add_option("REFERENCE", reference, "Image")->required();
-  pull->callback([&] { code = report(pullImage(client(), reference)); });
-  CLI::App* remove = image->add_subcommand("rm", "From this node");
-  remove->add_option("REFERENCE", references, "Images")->required();
-  remove->callback([&] { code = report(removeImages(client(), references)); });
+  import->callback([&] { code = report(importImage(client(), file, name));
+});
+CLI::App* pull = image->add_subcommand("pull", "From its registry");
+pull->add_option("REFERENCE", reference, "Image")->required();
+pull->callback([&] { code = report(pullImage(client(), reference)); });
+CLI::App* remove = image->add_subcommand("rm", "From this node");
+remove->add_option("REFERENCE", references, "Images")->required();
+remove->callback([&] { code = report(removeImages(client(), references)); });
 
-  CLI::App* top_verb = app.add_subcommand("top", "CPU and memory of pods, over one second");
-  addCommon(top_verb, common);
-  top_verb->add_subcommand("pods", "The same")->silent();
-  top_verb->callback([&] { code = report(top(client(), common)); });
+CLI::App* top_verb = app.add_subcommand("top", "CPU and memory of pods, over one second");
+addCommon(top_verb, common);
+top_verb->add_subcommand("pods", "The same")->silent();
+top_verb->callback([&] { code = report(top(client(), common)); });
 
-  std::string shell;
-  CLI::App* completion = app.add_subcommand("completion", "Completion script of a shell");
-  completion->add_option("SHELL", shell, "bash or zsh")->required();
-  completion->callback([&] {
-    const auto script = completionScript(shell);
-    code = script ? 0 : fail(script.error());
-    if (script) fmt::print("{}", *script);
-  });
-  app.add_subcommand("version", "keelctl's version")->callback([] { fmt::print("keelctl {}\n", KEELSON_VERSION); });
+std::string shell;
+CLI::App* completion = app.add_subcommand("completion", "Completion script of a shell");
+completion->add_option("SHELL", shell, "bash or zsh")->required();
+completion->callback([&] {
+  const auto script = completionScript(shell);
+  code = script ? 0 : fail(script.error());
+  if (script) fmt::print("{}", *script);
+});
+app.add_subcommand("version", "keelctl's version")->callback([] {
+  fmt::print("keelctl {}\n", KEELSON_VERSION);
+});
 
-  CLI11_PARSE(app, argc, argv);
-  return code;
+CLI11_PARSE(app, argc, argv);
+return code;
 }

@@ -29,7 +29,8 @@ std::string terminatedReason(const json::value& terminated) {
   const std::string reason = textAt(terminated, "reason");
   if (!reason.empty()) return reason;
   const int64_t signal = numberAt(terminated, "signal");
-  return signal != 0 ? fmt::format("Signal:{}", signal) : fmt::format("ExitCode:{}", numberAt(terminated, "exitCode"));
+  return signal != 0 ? fmt::format("Signal:{}", signal)
+                     : fmt::format("ExitCode:{}", numberAt(terminated, "exitCode"));
 }
 
 // The reason of the first init container that holds the pod up: "Init:0/2", "Init:Error", ...

@@ -81,7 +81,8 @@ Result<LogCursor> LogCursor::open(const std::string& directory, uint32_t attempt
     opened = cursor.openFirst();
     if (opened || opened.error().code != Code::kNotFound) break;
   }
-  if (!opened) return std::move(opened).error().withContext(fmt::format("log {}/{}", directory, cursor.base_));
+  if (!opened)
+    return std::move(opened).error().withContext(fmt::format("log {}/{}", directory, cursor.base_));
   return cursor;
 }
 
@@ -267,7 +268,8 @@ constexpr Duration kRunningCheck = std::chrono::seconds(1);
 class LogSource : public ByteSource {
  public:
   LogSource(Loop& loop, Lane& lane, LogCursor cursor, bool follow, std::function<bool()> running)
-      : core_(std::make_shared<Core>(Core{loop, lane, std::move(cursor), follow, std::move(running), {}, {}, {}, false, false})) {}
+      : core_(std::make_shared<Core>(
+            Core{loop, lane, std::move(cursor), follow, std::move(running), {}, {}, {}, false, false})) {}
 
   ~LogSource() override {
     core_->done = nullptr;
@@ -363,7 +365,8 @@ Result<LogOptions> parseLogOptions(const Call& call, WallTime now) {
   if (options.stream == "Stderr") options.stream = "stderr";
   if (options.stream == "All") options.stream.clear();
   if (!options.stream.empty() && options.stream != "stdout" && options.stream != "stderr")
-    return makeError(Code::kInvalidArgument, "stream: expected All, Stdout or Stderr, got \"{}\"", options.stream);
+    return makeError(Code::kInvalidArgument, "stream: expected All, Stdout or Stderr, got \"{}\"",
+                     options.stream);
   return options;
 }
 

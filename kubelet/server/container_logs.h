@@ -15,7 +15,8 @@
 
 namespace keelson::kubelet::server {
 
-// PodLogOptions of the API. https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-read-log-of-the-specified-pod
+// PodLogOptions of the API.
+// https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-read-log-of-the-specified-pod
 struct LogOptions {
   bool follow = false;
   bool timestamps = false;
@@ -25,8 +26,9 @@ struct LogOptions {
   std::string stream;  // "", stdout, stderr
 };
 
-// Reads the files of one container instance: <attempt>.log.<time>... (rotated, oldest first), then <attempt>.log. It
-// stays on its open file through a rotation, so no line is lost or repeated. Blocks on disk only. One owner; a lane's thread.
+// Reads the files of one container instance: <attempt>.log.<time>... (rotated, oldest first), then
+// <attempt>.log. It stays on its open file through a rotation, so no line is lost or repeated. Blocks on disk
+// only. One owner; a lane's thread.
 class LogCursor {
  public:
   static Result<LogCursor> open(const std::string& directory, uint32_t attempt, const LogOptions& options);
@@ -50,7 +52,7 @@ class LogCursor {
   std::string base_;  // "0.log"
   LogOptions options_;
   UniqueFd file_;
-  std::string pending_;  // an unfinished line of the file
+  std::string pending_;          // an unfinished line of the file
   bool middle_of_line_ = false;  // the last entry was a partial one
   std::optional<int64_t> limit_left_;
 };
@@ -72,7 +74,8 @@ class LogWatcher {
   Registration readable_;
 };
 
-// The stream of GET /containerLogs. `running` tells whether the instance still runs: when it does not, following ends.
+// The stream of GET /containerLogs. `running` tells whether the instance still runs: when it does not,
+// following ends.
 std::unique_ptr<ByteSource> makeLogSource(Loop& loop, Lane& lane, LogWatcher& watcher, LogCursor cursor,
                                           std::string directory, bool follow, std::function<bool()> running);
 

@@ -58,7 +58,8 @@ StatusWords statusWords(Code code) {
 }
 
 // Fills `captures` when the decoded path parts fit the pattern.
-Result<bool> fits(std::string_view pattern, std::string_view path, std::map<std::string, std::string>& captures) {
+Result<bool> fits(std::string_view pattern, std::string_view path,
+                  std::map<std::string, std::string>& captures) {
   const auto want = split(pattern, '/');
   const auto have = split(path, '/');
   if (want.size() != have.size()) return false;
@@ -100,8 +101,8 @@ Result<int64_t> Call::queryNumber(const std::string& name, int64_t low, int64_t 
   int64_t value = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (fault != std::errc() || end != text.data() + text.size() || value < low || value > high)
-    return makeError(Code::kInvalidArgument, "{}: expected a whole number from {} to {}, got \"{}\"", name, low,
-                     high, text);
+    return makeError(Code::kInvalidArgument, "{}: expected a whole number from {} to {}, got \"{}\"", name,
+                     low, high, text);
   return value;
 }
 

@@ -74,7 +74,10 @@ class ExecConversation : public Conversation {
     void start(Channel& to) {
       channel = &to;
       // An empty message tells the client that the command is connected, as kubelet does.
-      channel->send(std::string(1, outputs[0].is_open() ? kStdout : outputs[1].is_open() ? kStderr : kStatus), {});
+      channel->send(std::string(1, outputs[0].is_open()   ? kStdout
+                                   : outputs[1].is_open() ? kStderr
+                                                          : kStatus),
+                    {});
       for (size_t i = 0; i < outputs.size(); ++i) readOutput(i);
       asio::async_read(result, asio::dynamic_buffer(result_bytes, runtime::kMaxExecResultBytes),
                        [self = shared_from_this()](error_code error, size_t) {
@@ -156,11 +159,13 @@ class ExecConversation : public Conversation {
 
     void writeInput(std::string bytes) {
       auto kept = std::make_shared<std::string>(std::move(bytes));
-      asio::async_write(input, asio::buffer(*kept), [self = shared_from_this(), kept](error_code error, size_t) {
-        if (!self->channel) return;
-        if (error) self->closeInput();  // the command closed its stdin: what comes is dropped
-        self->channel->receive();
-      });
+      asio::async_write(input, asio::buffer(*kept),
+                        [self = shared_from_this(), kept](error_code error, size_t) {
+                          if (!self->channel) return;
+                          if (error)
+                            self->closeInput();  // the command closed its stdin: what comes is dropped
+                          self->channel->receive();
+                        });
     }
 
     void closeInput() {
@@ -222,7 +227,8 @@ Result<Streams> startExec(const Kubelet& kubelet, runtime::Runtime& runtime, con
   const auto instance =
       TRY(kubelet.instance(call.pod_namespace, call.pod, call.container, Kubelet::Which::kCurrent));
   if (!instance.running)
-    return makeError(Code::kFailedPrecondition, "container not found (\"{}\"): it is not running", call.container);
+    return makeError(Code::kFailedPrecondition, "container not found (\"{}\"): it is not running",
+                     call.container);
   Streams streams;
   runtime::ExecRequest request;
   request.command = call.command;
@@ -265,8 +271,8 @@ json::value execStatus(const Result<runtime::ExecResult>& result) {
     return status;
   }
   const std::string code = std::to_string(result->exit_code);
-  status["message"] = result->error.empty() ? "command terminated with non-zero exit code: " + code
-                                            : result->error;
+  status["message"] =
+      result->error.empty() ? "command terminated with non-zero exit code: " + code : result->error;
   status["reason"] = "NonZeroExitCode";
   status["details"] = {{"causes", {{{"reason", "ExitCode"}, {"message", code}}}}};
   return status;
@@ -274,32 +280,40 @@ json::value execStatus(const Result<runtime::ExecResult>& result) {
 
 void handleExec(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
                 Respond respond) {
-  ExecCall exec{call.capture("namespace"), call.capture("pod"), call.capture("container"),
-                call.queryValues("command"), call.queryFlag("tty"), call.queryFlag("input") || call.queryFlag("stdin"),
+  ExecCall exec{call.capture("namespace"),
+                call.capture("pod"),
+                call.capture("container"),
+                call.queryValues("command"),
+                call.queryFlag("tty"),
+                call.queryFlag("input") || call.queryFlag("stdin"),
                 call.queryFlag("output") || call.queryFlag("stdout"),
                 call.queryFlag("error") || call.queryFlag("stderr")};
   if (exec.command.empty())
-    return respond(Reply::ofError(makeError(Code::kInvalidArgument, "you must specify at least one command")));
-  if (!exec.input && !exec.output && !exec.error)
     return respond(
-        Reply::ofError(makeError(Code::kInvalidArgument, "you must specify at least 1 of stdin, stdout, stderr")));
+        Reply::ofError(makeError(Code::kInvalidArgument, "you must specify at least one command")));
+  if (!exec.input && !exec.output && !exec.error)
+    return respond(Reply::ofError(
+        makeError(Code::kInvalidArgument, "you must specify at least 1 of stdin, stdout, stderr")));
   std::string chosen;
   for (const char* known : {"v5.channel.k8s.io", "v4.channel.k8s.io"}) {
-    if (chosen.empty() && std::find(call.subprotocols.begin(), call.subprotocols.end(), known) != call.subprotocols.end())
+    if (chosen.empty() &&
+        std::find(call.subprotocols.begin(), call.subprotocols.end(), known) != call.subprotocols.end())
       chosen = known;
   }
   if (chosen.empty())
-    return respond(Reply::ofError(makeError(Code::kInvalidArgument,
-                                            "exec: expected a WebSocket upgrade with sub-protocol v5.channel.k8s.io "
-                                            "or v4.channel.k8s.io")));
-  lane.post([&loop, &kubelet, &runtime, exec = std::move(exec), chosen, respond = std::move(respond)]() mutable {
-    auto streams = std::make_shared<Result<Streams>>(startExec(kubelet, runtime, exec));
-    loop.post([&loop, streams, chosen, respond = std::move(respond)] {
-      if (!streams->ok()) return respond(Reply::ofError(streams->error()));
-      respond(Upgrade{chosen, std::make_unique<ExecConversation>(loop, chosen.starts_with("v5"),
-                                                                std::move(*streams).value())});
-    });
-  });
+    return respond(
+        Reply::ofError(makeError(Code::kInvalidArgument,
+                                 "exec: expected a WebSocket upgrade with sub-protocol v5.channel.k8s.io "
+                                 "or v4.channel.k8s.io")));
+  lane.post(
+      [&loop, &kubelet, &runtime, exec = std::move(exec), chosen, respond = std::move(respond)]() mutable {
+        auto streams = std::make_shared<Result<Streams>>(startExec(kubelet, runtime, exec));
+        loop.post([&loop, streams, chosen, respond = std::move(respond)] {
+          if (!streams->ok()) return respond(Reply::ofError(streams->error()));
+          respond(Upgrade{chosen, std::make_unique<ExecConversation>(loop, chosen.starts_with("v5"),
+                                                                     std::move(*streams).value())});
+        });
+      });
 }
 
 }  // namespace keelson::kubelet::server

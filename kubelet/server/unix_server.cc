@@ -117,12 +117,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     stream_.expires_never();
     auto self = shared_from_this();
     if (sink_) return sink_->finish([self](Reply answer) { self->reply(std::move(answer)); });
-    match_.route->handle(std::move(match_.call), [self](Outcome outcome) { self->onOutcome(std::move(outcome)); });
+    match_.route->handle(std::move(match_.call),
+                         [self](Outcome outcome) { self->onOutcome(std::move(outcome)); });
   }
 
   void onOutcome(Outcome outcome) {
     if (auto* answer = std::get_if<Reply>(&outcome)) return reply(std::move(*answer));
-    if (auto* source = std::get_if<std::unique_ptr<ByteSource>>(&outcome)) return streamReply(std::move(*source));
+    if (auto* source = std::get_if<std::unique_ptr<ByteSource>>(&outcome))
+      return streamReply(std::move(*source));
     upgrade(std::move(std::get<Upgrade>(outcome)));
   }
 
@@ -131,15 +133,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void reply(Reply answer) {
     // What is left of a body that was not read would be taken for the next request.
     const bool keep = body_done_ && parser_->get().keep_alive();
-    auto message = std::make_shared<http::response<http::string_body>>(static_cast<http::status>(answer.status), 11);
+    auto message =
+        std::make_shared<http::response<http::string_body>>(static_cast<http::status>(answer.status), 11);
     message->set(http::field::content_type, answer.type);
     message->body() = std::move(answer.body);
     message->keep_alive(keep);
     message->prepare_payload();
     stream_.expires_after(limits_.idle_time);
-    http::async_write(stream_, *message, [self = shared_from_this(), message, keep](error_code error, size_t) {
-      self->endExchange(!error && keep);
-    });
+    http::async_write(stream_, *message,
+                      [self = shared_from_this(), message, keep](error_code error, size_t) {
+                        self->endExchange(!error && keep);
+                      });
   }
 
   void endExchange(bool keep) {
@@ -181,14 +185,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!piece) return shutdown();
     stream_.expires_after(limits_.idle_time);
     if (piece->empty()) {
-      asio::async_write(stream_, http::make_chunk_last(),
-                        [self](error_code, size_t) { self->shutdown(); });
+      asio::async_write(stream_, http::make_chunk_last(), [self](error_code, size_t) { self->shutdown(); });
       return;
     }
     auto bytes = std::make_shared<std::string>(std::move(piece).value());
-    asio::async_write(stream_, http::make_chunk(asio::buffer(*bytes)), [self, bytes](error_code error, size_t) {
-      if (!error) self->nextPiece();
-    });
+    asio::async_write(stream_, http::make_chunk(asio::buffer(*bytes)),
+                      [self, bytes](error_code error, size_t) {
+                        if (!error) self->nextPiece();
+                      });
   }
 
   // While a source is quiet only the socket can tell that the client left (EPOLLHUP, unix(7)).
@@ -213,7 +217,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string chunk_;
   std::unique_ptr<ByteSink> sink_;
   std::unique_ptr<ByteSource> source_;
-  std::shared_ptr<Connection> keep_alive_;  // while a source owes a piece
+  std::shared_ptr<Connection> keep_alive_;   // while a source owes a piece
   std::weak_ptr<WebSocketChannel> channel_;  // set by an upgrade
   bool body_done_ = false;
   bool ended_ = false;  // shut down: pending callbacks do nothing more
@@ -225,7 +229,9 @@ class WebSocketChannel : public Channel, public std::enable_shared_from_this<Web
  public:
   WebSocketChannel(Stream stream, size_t message_limit, std::unique_ptr<Conversation> conversation,
                    std::shared_ptr<Connection> connection)
-      : socket_(std::move(stream)), conversation_(std::move(conversation)), connection_(std::move(connection)) {
+      : socket_(std::move(stream)),
+        conversation_(std::move(conversation)),
+        connection_(std::move(connection)) {
     socket_.read_message_max(message_limit);
     socket_.set_option(websocket::stream_base::timeout::suggested(beast::role_type::server));
     socket_.binary(true);
@@ -272,29 +278,32 @@ class WebSocketChannel : public Channel, public std::enable_shared_from_this<Web
 
  private:
   void writeFirst() {
-    socket_.async_write(asio::buffer(queue_.front().first), [self = shared_from_this()](error_code error, size_t) {
-      if (error) return self->end();
-      auto sent = std::move(self->queue_.front().second);
-      self->queue_.pop_front();
-      if (!self->queue_.empty()) {
-        self->writeFirst();
-      } else if (self->closing_) {
-        self->sendClose();
-      }
-      if (sent && self->conversation_) sent();
-    });
+    socket_.async_write(asio::buffer(queue_.front().first),
+                        [self = shared_from_this()](error_code error, size_t) {
+                          if (error) return self->end();
+                          auto sent = std::move(self->queue_.front().second);
+                          self->queue_.pop_front();
+                          if (!self->queue_.empty()) {
+                            self->writeFirst();
+                          } else if (self->closing_) {
+                            self->sendClose();
+                          }
+                          if (sent && self->conversation_) sent();
+                        });
   }
 
   // While the conversation is busy nothing reads; a peer that is gone shows as EPOLLHUP (unix(7)).
   void watchForHangUp() {
-    beast::get_lowest_layer(socket_).socket().async_wait(
-        asio::socket_base::wait_error, [weak = weak_from_this()](error_code error) {
-          if (auto self = weak.lock(); self && !error) self->shutdown();
-        });
+    beast::get_lowest_layer(socket_).socket().async_wait(asio::socket_base::wait_error,
+                                                         [weak = weak_from_this()](error_code error) {
+                                                           if (auto self = weak.lock(); self && !error)
+                                                             self->shutdown();
+                                                         });
   }
 
   void sendClose() {
-    socket_.async_close(websocket::close_code::normal, [self = shared_from_this()](error_code) { self->end(); });
+    socket_.async_close(websocket::close_code::normal,
+                        [self = shared_from_this()](error_code) { self->end(); });
   }
 
   void end() {
@@ -325,7 +334,8 @@ void Connection::shutdown() {
 
 void Connection::upgrade(Upgrade upgrade) {
   if (!websocket::is_upgrade(parser_->get()))
-    return reply(Reply::ofError(makeError(Code::kInvalidArgument, "{}: expected a WebSocket upgrade", match_.call.path)));
+    return reply(Reply::ofError(
+        makeError(Code::kInvalidArgument, "{}: expected a WebSocket upgrade", match_.call.path)));
   stream_.expires_never();
   http::request<http::empty_body> head;
   head.base() = parser_->get().base();
@@ -339,7 +349,11 @@ class AsioUnixServer : public UnixServer {
  public:
   AsioUnixServer(Loop& loop, asio::local::stream_protocol::acceptor acceptor, std::string path,
                  std::vector<Route> routes, const ServerLimits& limits)
-      : loop_(loop), acceptor_(std::move(acceptor)), path_(std::move(path)), routes_(std::move(routes)), limits_(limits) {
+      : loop_(loop),
+        acceptor_(std::move(acceptor)),
+        path_(std::move(path)),
+        routes_(std::move(routes)),
+        limits_(limits) {
     accept();
   }
 
@@ -353,22 +367,23 @@ class AsioUnixServer : public UnixServer {
 
  private:
   void accept() {
-    acceptor_.async_accept([this, alive = alive_](error_code error, asio::local::stream_protocol::socket socket) {
-      if (!*alive || error == asio::error::operation_aborted) return;
-      if (error) {  // out of descriptors: not in a busy loop
-        retry_ = loop_.after(std::chrono::milliseconds(100), [this] { accept(); });
-        return;
-      }
-      if (connections_.size() < limits_.connections && peerIsRoot(socket.native_handle())) {
-        auto connection = std::make_shared<Connection>(Stream(std::move(socket)), routes_, limits_,
-                                                       [this, alive](Connection* gone) {
-                                                         if (*alive) connections_.erase(gone);
-                                                       });
-        connections_.insert(connection.get());
-        connection->readRequest();
-      }
-      accept();
-    });
+    acceptor_.async_accept(
+        [this, alive = alive_](error_code error, asio::local::stream_protocol::socket socket) {
+          if (!*alive || error == asio::error::operation_aborted) return;
+          if (error) {  // out of descriptors: not in a busy loop
+            retry_ = loop_.after(std::chrono::milliseconds(100), [this] { accept(); });
+            return;
+          }
+          if (connections_.size() < limits_.connections && peerIsRoot(socket.native_handle())) {
+            auto connection = std::make_shared<Connection>(Stream(std::move(socket)), routes_, limits_,
+                                                           [this, alive](Connection* gone) {
+                                                             if (*alive) connections_.erase(gone);
+                                                           });
+            connections_.insert(connection.get());
+            connection->readRequest();
+          }
+          accept();
+        });
   }
 
   Loop& loop_;
@@ -392,14 +407,16 @@ bool isLive(asio::io_context& context, const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<UnixServer>> UnixServer::listen(Loop& loop, const std::string& path,
-                                                       std::vector<Route> routes, const ServerLimits& limits) {
+                                                       std::vector<Route> routes,
+                                                       const ServerLimits& limits) {
   if (path.size() >= sizeof(sockaddr_un::sun_path))
     return makeError(Code::kInvalidArgument, "status socket {}: the path is longer than {} bytes", path,
                      sizeof(sockaddr_un::sun_path) - 1);
   auto& context = loop.context();
   if (isLive(context, path))
     return makeError(Code::kAlreadyExists, "status socket {}: another process answers there", path);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return sysError("status socket {}: remove the stale one", path);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+    return sysError("status socket {}: remove the stale one", path);
   error_code error;
   asio::local::stream_protocol::acceptor acceptor(context);
   acceptor.open(asio::local::stream_protocol(), error);

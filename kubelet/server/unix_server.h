@@ -14,9 +14,9 @@ namespace keelson::kubelet::server {
 
 struct ServerLimits {
   size_t header_bytes = 64 * 1024;
-  size_t body_bytes = size_t{1} << 20;         // of bodies that are not streamed
-  size_t message_bytes = size_t{1} << 20;      // one WebSocket message
-  size_t connections = 4096;                   // further ones are closed at once
+  size_t body_bytes = size_t{1} << 20;     // of bodies that are not streamed
+  size_t message_bytes = size_t{1} << 20;  // one WebSocket message
+  size_t connections = 4096;               // further ones are closed at once
   Duration header_time = std::chrono::seconds(10);
   Duration idle_time = std::chrono::minutes(10);  // between requests, and for a client that takes nothing
 };
@@ -27,7 +27,8 @@ struct ServerLimits {
 class UnixServer {
  public:
   static Result<std::unique_ptr<UnixServer>> listen(Loop& loop, const std::string& path,
-                                                    std::vector<Route> routes, const ServerLimits& limits = {});
+                                                    std::vector<Route> routes,
+                                                    const ServerLimits& limits = {});
   virtual ~UnixServer() = default;
 };
 

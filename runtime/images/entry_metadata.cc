@@ -29,8 +29,12 @@ bool isKeptXattr(const std::string& name) {
 
 Result<void> describe(int fd, const TarEntry& entry) {
   const auto owner = TRY(ownerOf(entry));
-  // First, because chown(2) clears setuid bits and file capabilities.
-  if (fchown(fd, owner.uid, owner.gid) != 0) return sysError("chown");
+  // Looked at first: each change is a journal transaction, and most files are right as they were made.
+  struct stat status {};
+  if (fstat(fd, &status) != 0) return sysError("stat");
+  // Owner before the rest, because chown(2) clears setuid bits and file capabilities.
+  if ((status.st_uid != owner.uid || status.st_gid != owner.gid) && fchown(fd, owner.uid, owner.gid) != 0)
+    return sysError("chown");
   for (const auto& [name, value] : entry.xattrs) {
     if (!isKeptXattr(name)) continue;
     if (fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) continue;
@@ -38,7 +42,8 @@ Result<void> describe(int fd, const TarEntry& entry) {
     if (errno == EOPNOTSUPP && name != "security.capability") continue;
     return sysError("set attribute {}", name);
   }
-  if (fchmod(fd, entry.mode) != 0) return sysError("chmod");
+  const bool mode_is_right = (status.st_mode & 07777) == entry.mode && (entry.mode & ~0777u) == 0;
+  if (!mode_is_right && fchmod(fd, entry.mode) != 0) return sysError("chmod");
   return {};
 }
 

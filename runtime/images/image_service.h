@@ -59,6 +59,8 @@ class ImageService {
   // Untags; the image goes with its last tag or digest reference, its layers with their last image and lease.
   virtual Result<void> remove(const std::string& reference) = 0;
 
+  // Only `image.layer_chain_ids` counts (`id` is for texts): it works for an image removed meanwhile whose
+  // layers are still leased. kNotFound when a layer is not here.
   virtual Result<ImageLayers> openLayers(const Image& image) const = 0;
 
   // At start: half-fetched blobs, half-unpacked layers and trash of an earlier life go.

@@ -104,7 +104,7 @@ Result<void> LayerWriter::addFile(const EntryPath& at, int parent, const TarEntr
   bytes_ += entry.size;
   UniqueFd fd;
   TRY(createReplacing(at, parent, [&] {
-    fd = openChild(parent, at.name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    fd = openChild(parent, at.name, O_WRONLY | O_CREAT | O_EXCL, entry.mode & 0777);
     return fd ? 0 : -1;
   }));
   int64_t end = 0;

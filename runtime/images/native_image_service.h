@@ -17,10 +17,10 @@ namespace keelson::runtime {
 struct NativeImageOptions {
   std::string root = "/var/lib/keelson/images";
   RegistryOptions registries;
-  size_t parallel_layers = 3;     // of one pull
-  images::UnpackLimits unpack;    // of one layer
-  std::string boot_id;            // empty: read from the kernel
-  Lane* lane = nullptr;           // where removed layers are deleted; without one, in the calling thread
+  size_t parallel_layers = 3;   // of one pull
+  images::UnpackLimits unpack;  // of one layer
+  std::string boot_id;          // empty: read from the kernel
+  Lane* lane = nullptr;         // where removed layers are deleted; without one, in the calling thread
 };
 
 // The ImageService over a folder and registries. Owned by the agent; any thread. `http`, `clock` and the
@@ -29,7 +29,8 @@ class NativeImageService : public ImageService {
  public:
   // Loads what is on disk. kPermissionDenied, kResourceExhausted: the folder cannot be used. A broken record
   // costs only its image and is named by cleanUp().
-  static Result<std::unique_ptr<NativeImageService>> open(NativeImageOptions options, HttpClient& http, Clock& clock);
+  static Result<std::unique_ptr<NativeImageService>> open(NativeImageOptions options, HttpClient& http,
+                                                          Clock& clock);
   ~NativeImageService() override;
 
   Result<std::shared_ptr<const Image>> find(const std::string& reference) const override;
@@ -41,8 +42,8 @@ class NativeImageService : public ImageService {
                                             Stop& stop) override;
   Result<std::vector<std::shared_ptr<const Image>>> importArchive(int fd, const std::string& name,
                                                                   Stop& stop) override;
-  // By tag: the tag goes, and with a repository's last tag the digest references of that repository. By digest
-  // reference: that one. By id: the whole image. kNotFound if there is no such image.
+  // By tag: the tag goes, and with a repository's last tag the digest references of that repository. By
+  // digest reference: that one. By id: the whole image. kNotFound if there is no such image.
   Result<void> remove(const std::string& reference) override;
   // Only layer_chain_ids of `image` counts, so a container found at start can be given its lease again
   // even when its image was removed.

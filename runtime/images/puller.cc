@@ -103,6 +103,9 @@ Result<std::shared_ptr<const Image>> Puller::pullOnce(const Reference& reference
     sessions.erase(sessions.begin());
   }
   if (digest.empty()) return refusals.error();
+  if (!reference.digest.empty() && digest != reference.digest)
+    return makeError(Code::kDataLoss, "registry {} answers {} to {}", sessions.front()->host(), digest,
+                     reference.digest);
 
   const auto repo_digest = reference.repository() + "@" + digest;
   if (auto image = TRY(reuse(reference, repo_digest))) return image;

@@ -119,8 +119,13 @@ Result<std::string> RegistrySession::resolve(const std::string& tag_or_digest, S
     return digest;
   }
   // Some registries do not know HEAD or the header; the content itself says its digest.
-  if (response.status == 200 || response.status == 405)
-    return digestOf(TRY(fetchManifest(tag_or_digest, stop)).bytes);
+  if (response.status == 200 || response.status == 405) {
+    auto actual = digestOf(TRY(fetchManifest(tag_or_digest, stop)).bytes);
+    const bool is_pinned = tag_or_digest.find(':') != std::string::npos;  // no tag has one
+    if (is_pinned && actual != tag_or_digest)
+      return makeError(Code::kDataLoss, "registry {} sent {} for {}", host(), actual, tag_or_digest);
+    return actual;
+  }
   return refusal(response, tag_or_digest);
 }
 

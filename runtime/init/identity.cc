@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
@@ -59,7 +60,8 @@ constexpr uint64_t kAdminBit = 1ull << CAP_SYS_ADMIN;
 Result<void> verifyInside() {
   std::array<char, PATH_MAX> path;
   if (syscall(SYS_getcwd, path.data(), path.size()) < 0) return sysError("getcwd");
-  if (path[0] != '/') return makeError(Code::kInvalidArgument, "working directory is outside of the container");
+  if (path[0] != '/')
+    return makeError(Code::kInvalidArgument, "working directory is outside of the container");
   return {};
 }
 
@@ -94,6 +96,13 @@ Result<void> enterWorkingDirectory(InitContext& context) {
   return {};
 }
 
+Result<void> joinSessionKeyring(InitContext&) {
+  // Without a name: a new one. Kernels without keyrings, full quotas and filters of the host may refuse it.
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0) return {};
+  if (errno == ENOSYS || errno == EDQUOT || errno == EACCES) return {};
+  return sysError("keyctl");
+}
+
 Result<void> setIdentity(InitContext& context) {
   const ProcessPlan& process = *context.process;
   const uint64_t held = TRY(permittedCapabilities());
@@ -101,8 +110,10 @@ Result<void> setIdentity(InitContext& context) {
   // Raw system calls: glibc's wrappers would tell threads that this process does not have.
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return sysError("keep capabilities");
   if (syscall(SYS_setgroups, process.groups.size(), process.groups.data()) < 0) return sysError("setgroups");
-  if (syscall(SYS_setresgid, process.gid, process.gid, process.gid) < 0) return sysError("setgid {}", process.gid);
-  if (syscall(SYS_setresuid, process.uid, process.uid, process.uid) < 0) return sysError("setuid {}", process.uid);
+  if (syscall(SYS_setresgid, process.gid, process.gid, process.gid) < 0)
+    return sysError("setgid {}", process.gid);
+  if (syscall(SYS_setresuid, process.uid, process.uid, process.uid) < 0)
+    return sysError("setuid {}", process.uid);
   if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) return sysError("keep capabilities no more");
   const uint64_t wanted = process.capabilities | (needsAdminForSeccomp(process) ? kAdminBit : 0);
   TRY(setCapabilities(wanted & held));
@@ -114,9 +125,12 @@ Result<void> setIdentity(InitContext& context) {
 Result<void> dieWithShim(InitContext& context) {
   // After the last change of user, which would clear it (prctl(2)).
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return sysError("prctl");
-  pollfd shim{context.shim_pidfd, POLLIN, 0};
+  // Where the pidfd could not be kept, by the other end of the channel, which only the shim has.
+  const bool has_pidfd = context.shim_pidfd >= 0;
+  pollfd shim{has_pidfd ? context.shim_pidfd : context.channel, static_cast<short>(has_pidfd ? POLLIN : 0),
+              0};
   if (poll(&shim, 1, 0) != 0) return makeError(Code::kCancelled, "the shim is gone");
-  close(std::exchange(context.shim_pidfd, -1));
+  if (has_pidfd) close(std::exchange(context.shim_pidfd, -1));
   return {};
 }
 
@@ -133,7 +147,8 @@ Result<void> lookUpExecutable(InitContext& context) {
 }
 
 Result<void> setNoNewPrivileges(InitContext& context) {
-  if (context.process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return sysError("prctl");
+  if (context.process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    return sysError("prctl");
   return {};
 }
 

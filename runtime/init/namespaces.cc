@@ -1,12 +1,16 @@
 // Steps: cgroups, namespaces and what the kernel counts against the process.
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/fs.h"
 #include "kernel/cgroup.h"
+#include "runtime/init/report.h"
 #include "runtime/init/step_list.h"
 
 namespace keelson::runtime::init {
@@ -34,10 +38,33 @@ Result<void> joinPodNamespaces(InitContext& context) {
 }
 
 Result<void> joinContainer(InitContext& context) {
-  // Its pid namespace was chosen by the shim before clone3: a process cannot change its own.
-  const int kinds = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+  // The pid namespace is for children to come: this process stays out of its members' sight.
+  const int kinds = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
   if (setns(context.exec_target, kinds) < 0) return sysError("setns");
   return {};
+}
+
+// The rest of the steps runs in a child inside the pid namespace that was joined before. From its birth on,
+// members of that namespace with CAP_SYS_PTRACE may look through /proc/<pid>/root and /proc/<pid>/fd, so here
+// root and descriptors must be the container's already (CVE-2016-9962). The child is the shim's, by
+// CLONE_PARENT, and does nothing before the shim has been told of it: its death could not be understood.
+Result<void> enterPidNamespace(InitContext& context) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return sysError("pipe");
+  UniqueFd told(ends[0]), tell(ends[1]);
+  clone_args args{};
+  args.flags = CLONE_PARENT;  // exit_signal as this process', clone(2)
+  const pid_t pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
+  if (pid < 0) return sysError("clone3");
+  char byte = 0;
+  if (pid == 0) {
+    tell.reset();
+    if (read(told.get(), &byte, 1) == 1) return {};
+    _exit(1);
+  }
+  TRY(sendSuccessor(context.channel, pid));
+  if (write(tell.get(), &byte, 1) != 1) return sysError("release the child");
+  _exit(0);
 }
 
 Result<void> makeCgroupNamespace(InitContext&) {
@@ -55,6 +82,8 @@ Result<void> setOomScore(InitContext& context) {
 }
 
 Result<void> setRlimits(InitContext& context) {
+  // The shim has raised its own; the plan may still say otherwise below.
+  if (context.files_limit.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &context.files_limit);
   for (const RlimitPlan& plan : context.process->rlimits) {
     const auto resource = static_cast<__rlimit_resource_t>(plan.resource);
     rlimit64 limit{plan.soft, plan.hard};

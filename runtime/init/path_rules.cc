@@ -24,7 +24,8 @@ Result<void> protectPath(int root, const std::string& path) {
   return mount.attach(target.get());
 }
 
-// Covers the path with the pod's empty directory or null device: ours, so nothing the image brings can stand for them.
+// Covers the path with the pod's empty directory or null device: ours, so nothing the image brings can stand
+// for them.
 Result<void> maskPath(int root, const std::string& path) {
   auto found = openInside(root, path, O_PATH);
   if (!found && (found.error().sys == ENOENT || found.error().sys == ENOTDIR)) return {};

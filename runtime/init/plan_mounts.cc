@@ -49,19 +49,9 @@ Result<Mount> takeSource(InitContext& context, const MountPlan& plan) {
 }
 
 Result<void> mountVolume(InitContext& context, const MountPlan& plan) {
-  const Mount mount = TRY(takeSource(context, plan));
-  if (plan.read_only || plan.recursive_read_only)
-    TRY(mount.setAttributes(MOUNT_ATTR_RDONLY, 0, plan.recursive_read_only));
-  // A shared or slave mount already has its peers; only "private" is something to make sure of.
-  if (plan.propagation == Propagation::kPrivate) TRY(mount.setPropagation(MS_PRIVATE, true));
-  const UniqueFd target = TRY(ensureTarget(context.root, plan.target, plan.is_directory));
+  const Mount mount = TRY(takeVolume(context, plan));
+  const UniqueFd target = TRY(ensureMountTarget(context.root, plan.target, plan.is_directory));
   return mount.attach(target.get());
-}
-
-bool isAttachedDev(const InitContext& context, const MountPlan& plan) {
-  const size_t index = plan.token - context.first_token;
-  return plan.source == MountSource::kDescriptor && index < context.mounts.size() && context.mounts[index] >= 0 &&
-         context.mounts[index] == context.dev;
 }
 
 Result<void> makeDevice(int root, const DevicePlan& plan) {
@@ -81,15 +71,25 @@ Result<void> makeDevice(int root, const DevicePlan& plan) {
     if ((status.st_mode & S_IFMT) == type && status.st_rdev == number) return {};
     return makeError(Code::kFailedPrecondition, "another file is there");
   }
-  if (fchownat(parent.get(), name.c_str(), plan.uid, plan.gid, AT_SYMLINK_NOFOLLOW) < 0) return sysError("chown");
+  if (fchownat(parent.get(), name.c_str(), plan.uid, plan.gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return sysError("chown");
   return {};
 }
 
 }  // namespace
 
+Result<kernel::Mount> takeVolume(InitContext& context, const MountPlan& plan) {
+  Mount mount = TRY(takeSource(context, plan));
+  if (plan.read_only || plan.recursive_read_only)
+    TRY(mount.setAttributes(MOUNT_ATTR_RDONLY, 0, plan.recursive_read_only));
+  // A shared or slave mount already has its peers; only "private" is something to make sure of.
+  if (plan.propagation == Propagation::kPrivate) TRY(mount.setPropagation(MS_PRIVATE, true));
+  return mount;
+}
+
 Result<void> mountVolumes(InitContext& context) {
   for (const MountPlan& plan : context.container->mounts)
-    if (!isAttachedDev(context, plan)) TRY_CTX(mountVolume(context, plan), "{}", plan.target);
+    if (&plan != context.dev_replacement) TRY_CTX(mountVolume(context, plan), "{}", plan.target);
   return {};
 }
 

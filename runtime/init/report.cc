@@ -12,7 +12,7 @@ namespace keelson::runtime::init {
 namespace {
 
 // One message: a tag, then for kError the fields of WireError.
-enum Tag : char { kTerminal = 't', kAboutToExec = 'x', kError = 'e' };
+enum Tag : char { kTerminal = 't', kSuccessor = 's', kAboutToExec = 'x', kError = 'e' };
 
 constexpr size_t kMaxReportBytes = 4096;
 constexpr size_t kMaxErrorText = 2048;
@@ -50,11 +50,18 @@ Result<void> sendTerminal(int channel, int master) {
   return {};
 }
 
+Result<void> sendSuccessor(int channel, pid_t pid) {
+  std::array<char, 1 + sizeof pid> bytes{kSuccessor};
+  std::memcpy(bytes.data() + 1, &pid, sizeof pid);
+  if (write(channel, bytes.data(), bytes.size()) < 0) return sysError("send successor to the shim");
+  return {};
+}
+
 bool InitReport::advance() {
   std::array<char, kMaxReportBytes> buffer;
   while (!finished_) {
     iovec piece{buffer.data(), buffer.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(ucred))> control{};
     msghdr message{};
     message.msg_iov = &piece;
     message.msg_iovlen = 1;
@@ -67,13 +74,22 @@ bool InitReport::advance() {
       finished_ = true;
       break;
     }
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int))) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-      terminal_ = UniqueFd(fd);
+    pid_t from = 0;
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+      if (header->cmsg_level != SOL_SOCKET) continue;
+      if (header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int))) {
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+        terminal_ = UniqueFd(fd);
+      } else if (header->cmsg_type == SCM_CREDENTIALS && header->cmsg_len == CMSG_LEN(sizeof(ucred))) {
+        ucred sender{};
+        std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
+        from = sender.pid;
+      }
     }
+    if (buffer[0] == kSuccessor && from == sender_ && got == 1 + static_cast<ssize_t>(sizeof successor_))
+      std::memcpy(&successor_, buffer.data() + 1, sizeof successor_);
     if (buffer[0] == kAboutToExec) about_to_exec_ = true;
     if (buffer[0] == kError) {
       auto wire = decodeWire<WireError>({buffer.data() + 1, static_cast<size_t>(got) - 1});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "kernel/mount.h"
 #include "runtime/init/init_context.h"
 
 namespace keelson::runtime::init {
@@ -10,6 +11,7 @@ namespace keelson::runtime::init {
 Result<void> joinCgroups(InitContext& context);
 Result<void> joinPodNamespaces(InitContext& context);
 Result<void> joinContainer(InitContext& context);
+Result<void> enterPidNamespace(InitContext& context);
 Result<void> makeCgroupNamespace(InitContext& context);
 Result<void> setOomScore(InitContext& context);
 Result<void> setRlimits(InitContext& context);
@@ -25,6 +27,8 @@ Result<void> mountSys(InitContext& context);
 Result<void> mountCgroup(InitContext& context);
 
 // plan_mounts.cc
+// The detached mount of a plan, as restricted as the plan says. Once a plan.
+Result<kernel::Mount> takeVolume(InitContext& context, const MountPlan& plan);
 Result<void> mountVolumes(InitContext& context);
 Result<void> makeDevices(InitContext& context);
 Result<void> makeWorkingDirectory(InitContext& context);
@@ -40,10 +44,12 @@ Result<void> openTerminal(InitContext& context);
 Result<void> openExecTerminal(InitContext& context);
 Result<void> setStandardFiles(InitContext& context);
 Result<void> closeDescriptors(InitContext& context);
+Result<void> startSession(InitContext& context);
 
 // identity.cc
 Result<void> resetSignals(InitContext& context);
 Result<void> enterWorkingDirectory(InitContext& context);
+Result<void> joinSessionKeyring(InitContext& context);
 Result<void> setIdentity(InitContext& context);
 Result<void> dieWithShim(InitContext& context);
 Result<void> enterWorkingDirectoryAsUser(InitContext& context);

@@ -25,7 +25,8 @@ struct DeviceNode {
   unsigned major = 1;
 };
 // https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#default-devices
-constexpr DeviceNode kDeviceNodes[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}, {"tty", 0, 5}};
+constexpr DeviceNode kDeviceNodes[] = {{"null", 3},   {"zero", 5},    {"full", 7},
+                                       {"random", 8}, {"urandom", 9}, {"tty", 0, 5}};
 
 struct DeviceLink {
   const char* name;
@@ -39,7 +40,8 @@ constexpr DeviceLink kDeviceLinks[] = {{"fd", "/proc/self/fd"},
 
 constexpr char kHostDevTarget[] = "/dev";
 
-// The mount that replaces the container's own /dev: the host's, for privileged containers and for a hostPath there.
+// The mount that replaces the container's own /dev: the host's, for privileged containers and for a hostPath
+// there.
 const MountPlan* devReplacement(const InitContext& context) {
   const auto& mounts = context.container->mounts;
   const auto found = std::find_if(mounts.begin(), mounts.end(), [](const MountPlan& mount) {
@@ -48,18 +50,11 @@ const MountPlan* devReplacement(const InitContext& context) {
   return found == mounts.end() ? nullptr : &*found;
 }
 
-// A directory of /dev that gets a mount. In a replaced /dev nothing is made: it may be the host's.
-Result<UniqueFd> devDirectory(const InitContext& context, const char* name) {
-  if (devReplacement(context) == nullptr) return ensurePlainDirectory(context.dev, name);
-  UniqueFd fd(openat(context.dev, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd && errno != ENOENT) return sysError("open dev/{}", name);
-  return fd;
-}
-
+// Nothing goes into a replaced /dev: it may be the host's, and its mounts may propagate there.
 Result<void> attachInDev(const InitContext& context, const char* name, const Mount& mount) {
-  const UniqueFd target = TRY(devDirectory(context, name));
-  if (target) return mount.attach(target.get());
-  return {};
+  if (context.dev_replacement != nullptr) return {};
+  const UniqueFd target = TRY(ensurePlainDirectory(context.dev, name));
+  return mount.attach(target.get());
 }
 
 Result<void> populateDev(int dev) {
@@ -104,11 +99,10 @@ Result<void> mountProc(InitContext& context) {
 Result<void> mountDev(InitContext& context) {
   const UniqueFd target = TRY(ensurePlainDirectory(context.root, "dev"));
   if (const MountPlan* replacement = devReplacement(context)) {
-    const size_t index = replacement->token - context.first_token;
-    if (index >= context.mounts.size()) return makeError(Code::kInternal, "no descriptor for /dev");
-    Mount dev{UniqueFd(context.mounts[index])};
+    Mount dev = TRY(takeVolume(context, *replacement));
     TRY(dev.attach(target.get()));
-    context.dev = context.mounts[index] = dev.release().release();
+    context.dev = dev.release().release();
+    context.dev_replacement = replacement;
     return {};
   }
   Mount dev = TRY(Mount::create("tmpfs", {{"mode", "755"}, {"size", "65536k"}}, MOUNT_ATTR_NOSUID));
@@ -118,15 +112,16 @@ Result<void> mountDev(InitContext& context) {
 }
 
 Result<void> mountDevpts(InitContext& context) {
-  Mount devpts = TRY(Mount::create(
-      "devpts", {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
-      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  Mount devpts =
+      TRY(Mount::create("devpts", {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   TRY(attachInDev(context, "pts", devpts));
   context.devpts = devpts.release().release();
   return {};
 }
 
 Result<void> mountShm(InitContext& context) {
+  if (context.dev_replacement != nullptr) return {};
   const UniqueFd pod_shm(open(kPodShm, O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!pod_shm) return sysError("open the pod's");
   const Mount shm = TRY(Mount::clone(pod_shm.get(), false));
@@ -134,6 +129,7 @@ Result<void> mountShm(InitContext& context) {
 }
 
 Result<void> mountMqueue(InitContext& context) {
+  if (context.dev_replacement != nullptr) return {};
   const Mount mqueue = TRY(Mount::create("mqueue", {}, kNoSuidExecDev));
   return attachInDev(context, "mqueue", mqueue);
 }
@@ -161,7 +157,8 @@ Result<void> mountCgroup(InitContext& context) {
     return hierarchy.attach(directory.get());
   };
   for (const std::string& controllers : context.v1_controllers) {
-    const Mount hierarchy = TRY_CTX(Mount::create("cgroup", flagsOf(controllers), attributes), "{}", controllers);
+    const Mount hierarchy =
+        TRY_CTX(Mount::create("cgroup", flagsOf(controllers), attributes), "{}", controllers);
     TRY_CTX(attach(hierarchy, controllers), "{}", controllers);
   }
   if (context.has_unified) {

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include <array>
@@ -31,12 +33,14 @@ Result<void> makeEntry(int parent, const std::string& name, bool directory) {
     if (mkdirat(parent, name.c_str(), 0755) < 0) return sysError("mkdir {}", name);
     return {};
   }
-  const UniqueFd file(openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  const UniqueFd file(
+      openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file) return sysError("create {}", name);
   return {};
 }
 
-// Makes what is missing of `path`. When a dangling link is in the way: the path with the link's text in its place.
+// Makes what is missing of `path`. When a dangling link is in the way: the path with the link's text in its
+// place.
 Result<std::optional<std::string>> makeMissing(int root, const std::string& path, bool is_directory) {
   std::string prefix;
   UniqueFd parent = TRY(openInside(root, "/", O_PATH | O_DIRECTORY));
@@ -105,6 +109,16 @@ Result<UniqueFd> ensureTarget(int root, const std::string& path, bool is_directo
     return target;
   }
   return errnoError(ELOOP, path);
+}
+
+Result<UniqueFd> ensureMountTarget(int root, const std::string& path, bool is_directory) {
+  UniqueFd target = TRY(ensureTarget(root, path, is_directory));
+  struct statfs file_system {};
+  if (fstatfs(target.get(), &file_system) < 0) return sysError("stat {}", path);
+  // A volume there would forge what the kernel says and takes, as /proc/self/attr (CVE-2019-16884).
+  if (file_system.f_type == PROC_SUPER_MAGIC)
+    return makeError(Code::kInvalidArgument, "mount target {} is inside a proc file system", path);
+  return target;
 }
 
 Result<UniqueFd> ensurePlainDirectory(int directory, const char* name, mode_t mode) {

@@ -18,6 +18,9 @@ Result<UniqueFd> openInside(int root, const std::string& path, int flags, mode_t
 // /var/run -> /run. kInvalidArgument when it is there and of the other kind.
 Result<UniqueFd> ensureTarget(int root, const std::string& path, bool is_directory);
 
+// The same for a volume: kInvalidArgument also when it is in a proc file system.
+Result<UniqueFd> ensureMountTarget(int root, const std::string& path, bool is_directory);
+
 // The directory `name` directly below `directory`, made if missing. A link is refused: proc, sys and dev
 // must not land where an image points them.
 Result<UniqueFd> ensurePlainDirectory(int directory, const char* name, mode_t mode = 0755);

@@ -30,7 +30,8 @@ Result<void> takeTerminal(InitContext& context, UniqueFd ptmx) {
 
 // /dev/console is the terminal, for programs that write there (OCI runtime specification, `terminal`).
 Result<void> bindConsole(const InitContext& context) {
-  const UniqueFd node(openat(context.dev, "console", O_CREAT | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0620));
+  const UniqueFd node(
+      openat(context.dev, "console", O_CREAT | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0620));
   if (!node) return sysError("create console");
   const UniqueFd target(openat(context.dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!target) return sysError("open console");
@@ -54,7 +55,8 @@ Result<void> openTerminal(InitContext& context) {
   UniqueFd ptmx(openat(context.devpts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC));
   if (!ptmx) return sysError("open ptmx");
   TRY(takeTerminal(context, std::move(ptmx)));
-  return bindConsole(context);
+  // A volume at /dev may be the host's, whose console it would cover.
+  return context.dev_replacement == nullptr ? bindConsole(context) : Result<void>();
 }
 
 Result<void> openExecTerminal(InitContext& context) {
@@ -65,20 +67,18 @@ Result<void> openExecTerminal(InitContext& context) {
   struct statfs file_system {};
   if (fstat(found.get(), &status) < 0 || fstatfs(found.get(), &file_system) < 0) return sysError("stat ptmx");
   if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(5, 2) || file_system.f_type != DEVPTS_SUPER_MAGIC)
-    return makeError(Code::kFailedPrecondition, "/dev/pts/ptmx of the container is not a pseudo-terminal multiplexer");
-  UniqueFd ptmx(openat(context.proc, fmt::format("self/fd/{}", found.get()).c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    return makeError(Code::kFailedPrecondition,
+                     "/dev/pts/ptmx of the container is not a pseudo-terminal multiplexer");
+  UniqueFd ptmx(
+      openat(context.proc, fmt::format("self/fd/{}", found.get()).c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!ptmx) return sysError("open ptmx");
   return takeTerminal(context, std::move(ptmx));
 }
 
 Result<void> setStandardFiles(InitContext& context) {
   int files[] = {context.stdin_fd, context.stdout_fd, context.stderr_fd};
-  // A session of its own: signals to the process group reach this process' family and nobody else.
-  setsid();
-  if (context.process->tty) {
-    if (ioctl(context.terminal, TIOCSCTTY, 0) < 0) return sysError("make it the controlling terminal");
+  if (context.process->tty)
     for (int& file : files) file = context.terminal;
-  }
   for (int number = 0; number < 3; ++number) {
     if (dup2(files[number], number) < 0) return sysError("dup2 {}", number);
     giveToUser(number, *context.process);
@@ -88,16 +88,26 @@ Result<void> setStandardFiles(InitContext& context) {
 
 Result<void> closeDescriptors(InitContext& context) {
   // Only the channel stays, close-on-exec, and the shim's pidfd until dieWithShim has looked at it. Nothing
-  // that names the host is open when the working directory is entered: it may be a path through /proc/self/fd.
+  // that names the host is open when the working directory is entered: it may be a path through
+  // /proc/self/fd. What joins others in a pid namespace keeps no pidfd either: they may trace it.
   const int kept = 3, pidfd = 4;
   const int channel = fcntl(context.channel, F_DUPFD_CLOEXEC, 16);
   const int shim = fcntl(context.shim_pidfd, F_DUPFD_CLOEXEC, 16);
   if (channel < 0 || shim < 0) return sysError("dup");
   if (dup3(channel, kept, O_CLOEXEC) < 0 || dup3(shim, pidfd, O_CLOEXEC) < 0) return sysError("dup3");
-  if (close_range(pidfd + 1, UINT_MAX, 0) < 0) return sysError("close_range");
+  const bool joins = context.exec_target >= 0;
+  if (close_range(joins ? pidfd : pidfd + 1, UINT_MAX, 0) < 0) return sysError("close_range");
   context.channel = kept;
-  context.shim_pidfd = pidfd;
-  context.proc = context.root = context.dev = context.devpts = context.terminal = -1;
+  context.shim_pidfd = joins ? -1 : pidfd;
+  context.exec_target = context.proc = context.root = context.dev = context.devpts = context.terminal = -1;
+  return {};
+}
+
+Result<void> startSession(InitContext& context) {
+  // Signals to the process group reach this process' family and nobody else.
+  setsid();
+  if (context.process->tty && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+    return sysError("make it the controlling terminal");
   return {};
 }
 

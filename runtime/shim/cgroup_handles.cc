@@ -49,7 +49,9 @@ Result<size_t> killOnce(const DirFd& directory) {
 
 }  // namespace
 
-Result<void> killUnified(const DirFd& directory) { return kernel::writeControlFile(directory, "cgroup.kill", "1"); }
+Result<void> killUnified(const DirFd& directory) {
+  return kernel::writeControlFile(directory, "cgroup.kill", "1");
+}
 
 const DirFd* CgroupHandles::v1With(std::string_view controller) const {
   for (size_t i = 0; i < v1.size() && i < v1_controllers.size(); ++i)

@@ -27,8 +27,8 @@ inline constexpr size_t kMaxContainers = 1024;  // records, exited ones included
 //   kStarting -> kRunning -> kDraining -> kExited
 //            \-> kFailing                            (gone when its init is reaped)
 //
-// Draining: the first process has ended, its cgroup is killed, the log writer reads the rest; only then does the
-// exit exist for the daemon, on disk first.
+// Draining: the first process has ended, its cgroup is killed, the log writer reads the rest; only then does
+// the exit exist for the daemon, on disk first.
 class Containers {
  public:
   struct Hooks {
@@ -39,9 +39,10 @@ class Containers {
   Containers(Poller& poller, const Sandbox& sandbox, LogClient& logs, DirFd exits, Hooks hooks)
       : poller_(poller), sandbox_(sandbox), logs_(logs), exits_(std::move(exits)), hooks_(std::move(hooks)) {}
 
-  // Begins the start; `done` is called once, when execve succeeded or the child's end is reaped. `descriptors` as
-  // StartContainer says, `mounts` those of its tokens.
-  void start(StartContainer request, std::vector<UniqueFd> descriptors, std::vector<UniqueFd> mounts, Started done);
+  // Begins the start; `done` is called once, when execve succeeded or the child's end is reaped.
+  // `descriptors` as StartContainer says, `mounts` those of its tokens.
+  void start(StartContainer request, std::vector<UniqueFd> descriptors, std::vector<UniqueFd> mounts,
+             Started done);
   Result<void> stop(const StopContainer& request);
   Result<void> remove(const std::string& id);
   Result<void> resize(const ResizeTty& request);
@@ -89,7 +90,8 @@ class Containers {
     UniqueFd in, out, err;
   };
 
-  Result<std::unique_ptr<Container>> launchContainer(StartContainer& request, std::vector<UniqueFd> descriptors,
+  Result<std::unique_ptr<Container>> launchContainer(StartContainer& request,
+                                                     std::vector<UniqueFd> descriptors,
                                                      const std::vector<UniqueFd>& mounts);
   Result<void> setPidNamespace(const ContainerPlan& plan, struct LaunchRequest& launch) const;
   Result<StandardFiles> makeStandardFiles(const ContainerPlan& plan, Container& container) const;

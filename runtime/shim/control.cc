@@ -61,8 +61,8 @@ void Control::receive(uint32_t events) {
   handler_(request, std::move(message).value());
 }
 
-void Control::answer(const Request& request, MessageKind kind, std::string_view body, std::span<const int> descriptors,
-                     bool memfd_always) {
+void Control::answer(const Request& request, MessageKind kind, std::string_view body,
+                     std::span<const int> descriptors, bool memfd_always) {
   if (request.connection != generation_ || !connection_) return;
   if (!sendMessage(connection_.get(), kind, request.serial, body, descriptors, memfd_always)) disconnect();
 }
@@ -91,7 +91,8 @@ void Control::resume(const Request& request) {
 
 Result<void> Control::hold(uint32_t first_token, std::vector<UniqueFd> descriptors) {
   if (held_.size() + descriptors.size() > kMaxHeldDescriptors)
-    return makeError(Code::kResourceExhausted, "more than {} mounts wait for their container", kMaxHeldDescriptors);
+    return makeError(Code::kResourceExhausted, "more than {} mounts wait for their container",
+                     kMaxHeldDescriptors);
   for (UniqueFd& fd : descriptors) held_[first_token++] = std::move(fd);
   return {};
 }

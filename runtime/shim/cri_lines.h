@@ -18,13 +18,13 @@ enum class LogStream { kStdout, kStderr };
 // https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
 std::string criPrefix(WallTime time, LogStream stream, bool partial);
 
-// Cuts one stream into lines. A line that is longer than kMaxLineBytes comes out in pieces, all but the last one
-// partial; so does what is left without a newline at the end (as in containerd: readers then add no newline that the
-// container did not write). Holds at most kMaxLineBytes.
+// Cuts one stream into lines. A line that is longer than kMaxLineBytes comes out in pieces, all but the last
+// one partial; so does what is left without a newline at the end (as in containerd: readers then add no
+// newline that the container did not write). Holds at most kMaxLineBytes.
 class LineSplitter {
  public:
-  // `emit(head, tail, partial)` is called for each line, its text being head + tail, without the newline; both
-  // views die with the call.
+  // `emit(head, tail, partial)` is called for each line, its text being head + tail, without the newline;
+  // both views die with the call.
   template <class Emit>
   void feed(std::string_view data, Emit&& emit) {
     while (!data.empty()) {

@@ -48,7 +48,8 @@ void killDescendants(int proc, pid_t pid) {
     appendChildren(proc, family[next], family);
     if (next == 0) continue;
     auto process = kernel::Pidfd::open(family[next]);
-    if (process) [[maybe_unused]] auto done = process->signal(SIGKILL);
+    if (process) [[maybe_unused]]
+      auto done = process->signal(SIGKILL);
   }
 }
 

@@ -73,7 +73,8 @@ Result<void> attachProgram(const DirFd& directory, const UniqueFd& program) {
   attributes.attach_bpf_fd = static_cast<uint32_t>(program.get());
   attributes.attach_type = BPF_CGROUP_DEVICE;
   attributes.attach_flags = BPF_F_ALLOW_MULTI;  // all programs, also those of cgroups above, must allow
-  if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes) < 0) return sysError("attach device program");
+  if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes) < 0)
+    return sysError("attach device program");
   return {};
 }
 
@@ -82,7 +83,8 @@ Result<void> attachProgram(const DirFd& directory, const UniqueFd& program) {
 std::vector<DeviceRule> buildDeviceRules(const ContainerPlan& plan) {
   std::vector<DeviceRule> rules{{.block = false, .access = kMake}, {.block = true, .access = kMake}};
   for (const auto& device : kAlways) rules.push_back({false, device.major, device.minor, kUse});
-  for (const DevicePlan& device : plan.devices) rules.push_back({device.block, device.major, device.minor, kUse});
+  for (const DevicePlan& device : plan.devices)
+    rules.push_back({device.block, device.major, device.minor, kUse});
   return rules;
 }
 

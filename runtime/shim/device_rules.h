@@ -20,8 +20,8 @@ struct DeviceRule {
   uint32_t access = 0;                   // BPF_DEVCG_ACC_*
 };
 
-// What an unprivileged container is allowed: to make any node, to use those of its /dev and the plan's. The same
-// as https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#default-devices
+// What an unprivileged container is allowed: to make any node, to use those of its /dev and the plan's. The
+// same as https://github.com/opencontainers/runtime-spec/blob/main/config-linux.md#default-devices
 std::vector<DeviceRule> buildDeviceRules(const ContainerPlan& plan);
 
 // "c 1:3 rwm", a line for devices.allow.

@@ -27,7 +27,8 @@ void Execs::start(Exec request, std::vector<UniqueFd> descriptors, Started done)
   if (!launched) return done(std::move(launched).error());
   Running& exec = **launched;
   if (request.timeout_ms > 0)
-    exec.deadline = realClock().steady() + std::chrono::milliseconds(std::min<int64_t>(request.timeout_ms, INT32_MAX));
+    exec.deadline =
+        realClock().steady() + std::chrono::milliseconds(std::min<int64_t>(request.timeout_ms, INT32_MAX));
   execs_.push_back(std::move(launched).value());
   auto report_watch = poller_.watch(exec.report.fd(), EPOLLIN, [this, &exec](uint32_t) { onReport(exec); });
   if (report_watch) exec.report_watch = std::move(report_watch).value();
@@ -41,13 +42,17 @@ void Execs::start(Exec request, std::vector<UniqueFd> descriptors, Started done)
   }
 }
 
-Result<std::unique_ptr<Execs::Running>> Execs::launchExec(const Exec& request, std::vector<UniqueFd> descriptors) {
+Result<std::unique_ptr<Execs::Running>> Execs::launchExec(const Exec& request,
+                                                          std::vector<UniqueFd> descriptors) {
   const size_t wanted = request.process.tty ? 2 : 5;
   if (descriptors.size() != wanted)
-    return makeError(Code::kInvalidArgument, "{} descriptors came, {} are needed", descriptors.size(), wanted);
-  if (execs_.size() >= kMaxExecs) return makeError(Code::kResourceExhausted, "{} commands run in this pod", kMaxExecs);
+    return makeError(Code::kInvalidArgument, "{} descriptors came, {} are needed", descriptors.size(),
+                     wanted);
+  if (execs_.size() >= kMaxExecs)
+    return makeError(Code::kResourceExhausted, "{} commands run in this pod", kMaxExecs);
   const auto container = containers_.running(request.container_id);
-  if (!container) return makeError(Code::kFailedPrecondition, "container {} does not run", request.container_id);
+  if (!container)
+    return makeError(Code::kFailedPrecondition, "container {} does not run", request.container_id);
 
   auto exec = std::make_unique<Running>();
   exec->result = std::move(descriptors[0]);
@@ -55,14 +60,17 @@ Result<std::unique_ptr<Execs::Running>> Execs::launchExec(const Exec& request, s
   if (container->cgroup.unified.valid()) {
     exec->parent = TRY(container->cgroup.unified.duplicate());
     exec->name = fmt::format("exec-{}", next_number_++);
-    if (mkdirat(exec->parent.get(), exec->name.c_str(), 0755) < 0) return sysError("make cgroup {}", exec->name);
+    if (mkdirat(exec->parent.get(), exec->name.c_str(), 0755) < 0)
+      return sysError("make cgroup {}", exec->name);
     auto opened = exec->parent.openDir(exec->name);
-    if (opened) exec->cgroup = std::move(opened).value();
+    if (!opened) {
+      unlinkat(exec->parent.get(), exec->name.c_str(), AT_REMOVEDIR);
+      return std::move(opened).error();
+    }
+    exec->cgroup = std::move(opened).value();
   }
   LaunchRequest launch_request;
   launch_request.steps = init::execSteps();
-  // Also where the container shares the pod's or the host's: it is the namespace its process is in.
-  launch_request.pid_namespace = container->process.get();
   launch_request.cgroup = exec->cgroup.get();
   init::InitContext& context = launch_request.context;
   context.process = &request.process;
@@ -83,15 +91,29 @@ Result<std::unique_ptr<Execs::Running>> Execs::launchExec(const Exec& request, s
   return exec;
 }
 
-void Execs::onReport(Running& exec) {
+void Execs::onReport(Running& exec, pid_t reaped) {
   const bool finished = exec.report.advance();
+  adoptSuccessor(exec, reaped);
   if (exec.done && exec.report.hasTerminal()) std::exchange(exec.done, nullptr)(exec.report.takeTerminal());
   if (!finished) return;
   exec.report_watch.reset();
   if (!exec.done) return;
   auto outcome = exec.report.outcome();
-  Error error = outcome ? makeError(Code::kInternal, "no terminal came from the container") : std::move(outcome).error();
+  Error error = outcome ? makeError(Code::kInternal, "no terminal came from the container")
+                        : std::move(outcome).error();
   std::exchange(exec.done, nullptr)(std::move(error));
+}
+
+void Execs::adoptSuccessor(Running& exec, pid_t reaped) {
+  const pid_t pid = exec.report.takeSuccessor();
+  if (pid <= 0) return;
+  // A child's number is its own until it is reaped.
+  siginfo_t info{};
+  if (pid != reaped && waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) < 0) return;
+  exec.pid = pid;
+  auto process = kernel::Pidfd::open(pid);
+  if (process) exec.process = std::move(process).value();
+  if (exec.killed) kill(exec);
 }
 
 void Execs::kill(Running& exec) {
@@ -116,7 +138,10 @@ ExecOutcome Execs::outcomeOf(const Running& exec, int status) const {
 }
 
 bool Execs::onExit(pid_t pid, int status) {
-  const auto found = std::find_if(execs_.begin(), execs_.end(), [&](const auto& each) { return each->pid == pid; });
+  // Whose process has just taken over is told before it runs, so it is read before an exit is understood.
+  for (size_t i = 0; i < execs_.size(); ++i) onReport(*execs_[i], pid);
+  const auto found =
+      std::find_if(execs_.begin(), execs_.end(), [&](const auto& each) { return each->pid == pid; });
   if (found == execs_.end()) return false;
   Running& exec = **found;
   onReport(exec);
@@ -135,7 +160,8 @@ void Execs::writeResult(Running& exec, const ExecOutcome& outcome) {
 
 void Execs::removeCgroup(Running& exec) {
   if (!exec.cgroup.valid()) return;
-  if (exec.killed) [[maybe_unused]] auto again = killUnified(exec.cgroup);
+  if (exec.killed) [[maybe_unused]]
+    auto again = killUnified(exec.cgroup);
   exec.cgroup = DirFd();
   if (unlinkat(exec.parent.get(), exec.name.c_str(), AT_REMOVEDIR) == 0 || errno != EBUSY) return;
   // Has processes, or its last one is not quite gone: tried again soon, then with later commands, and removed

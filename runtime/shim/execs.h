@@ -39,7 +39,7 @@ class Execs {
 
  private:
   struct Running {
-    pid_t pid = 0;
+    pid_t pid = 0;  // outside of the container's pid namespace at first, then its successor inside
     kernel::Pidfd process;
     DirFd parent;      // the container's v2 directory; invalid on pure v1
     std::string name;  // exec-<n>
@@ -60,7 +60,9 @@ class Execs {
   };
 
   Result<std::unique_ptr<Running>> launchExec(const Exec& request, std::vector<UniqueFd> descriptors);
-  void onReport(Running& exec);
+  void onReport(Running& exec, pid_t reaped = 0);
+  // Goes on with the process that the first one left in the container; `reaped` has just been waited for.
+  void adoptSuccessor(Running& exec, pid_t reaped);
   void kill(Running& exec);
   void writeResult(Running& exec, const ExecOutcome& outcome);
   ExecOutcome outcomeOf(const Running& exec, int status) const;

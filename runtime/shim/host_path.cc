@@ -32,11 +32,13 @@ constexpr std::array<TypeCheck, 7> kTypes{{{"Directory", S_IFDIR, "directory"},
                                            {"CharDevice", S_IFCHR, "character device"},
                                            {"BlockDevice", S_IFBLK, "block device"}}};
 
-// Makes what the type allows to make. Without a type a missing path becomes a directory, as container runtimes do.
+// Makes what the type allows to make. Without a type a missing path becomes a directory, as container
+// runtimes do.
 Result<void> makeMissing(const HostPathWire& request) {
   if (request.type == "FileOrCreate") {
     // Its parent must exist.
-    const UniqueFd file(open(request.path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644));
+    const UniqueFd file(
+        open(request.path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644));
     if (!file) return sysError("create {}", request.path);
   } else if (request.type.empty() || request.type == "DirectoryOrCreate") {
     TRY(DirFd::ensure(request.path, 0755));
@@ -49,7 +51,8 @@ Result<void> checkType(const HostPathWire& request, mode_t mode) {
   for (const TypeCheck& check : kTypes) {
     if (request.type != check.type) continue;
     if ((mode & S_IFMT) == check.kind) return {};
-    return makeError(Code::kFailedPrecondition, "hostPath type check failed: {} is not a {}", request.path, check.noun);
+    return makeError(Code::kFailedPrecondition, "hostPath type check failed: {} is not a {}", request.path,
+                     check.noun);
   }
   return makeError(Code::kInvalidArgument, "hostPath type \"{}\" is unknown", request.type);
 }
@@ -67,7 +70,8 @@ Result<UniqueFd> openSubPath(const UniqueFd& volume, const std::string& sub_path
     TRY(init::ensureTarget(volume.get(), "/" + sub_path, true));
     found = openBelow();
   }
-  if (!found && errno == EXDEV) return makeError(Code::kInvalidArgument, "subPath {} leaves the volume", sub_path);
+  if (!found && errno == EXDEV)
+    return makeError(Code::kInvalidArgument, "subPath {} leaves the volume", sub_path);
   if (!found) return sysError("subPath {}", sub_path);
   return found;
 }
@@ -97,7 +101,8 @@ HostPathAnswer answerOf(const Result<HostMount>& opened) {
 }  // namespace
 
 Result<HostMount> openHostPath(const HostPathWire& request) {
-  if (!request.path.starts_with('/') || request.path.size() >= PATH_MAX || request.sub_path.size() >= PATH_MAX)
+  if (!request.path.starts_with('/') || request.path.size() >= PATH_MAX ||
+      request.sub_path.size() >= PATH_MAX)
     return makeError(Code::kInvalidArgument, "\"{}\" is not an absolute path", request.path);
   struct stat status {};
   if (stat(request.path.c_str(), &status) < 0 && errno == ENOENT) TRY(makeMissing(request));

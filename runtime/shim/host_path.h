@@ -12,8 +12,8 @@ struct HostMount {
   bool is_directory = true;
 };
 
-// Checks or makes the path by its type, resolves sub_path inside of it, clones and sets propagation. Blocks as long as
-// the path's file system does: that is what the helper process is for.
+// Checks or makes the path by its type, resolves sub_path inside of it, clones and sets propagation. Blocks
+// as long as the path's file system does: that is what the helper process is for.
 // https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
 Result<HostMount> openHostPath(const HostPathWire& request);
 

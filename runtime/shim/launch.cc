@@ -15,6 +15,10 @@ Result<Launched> launch(const Sandbox& sandbox, LaunchRequest request) {
   request.context.channel = childs.get();
   request.context.proc = sandbox.proc();
   request.context.shim_pidfd = self.get();
+  request.context.files_limit = sandbox.filesLimit();
+  // Each message comes with its sender, whom the kernel vouches for (unix(7)).
+  const int on = 1;
+  if (setsockopt(ours.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0) return sysError("SO_PASSCRED");
 
   // setns(2) with CLONE_NEWPID moves the children to come, not the caller: so the child is born in the
   // wanted namespace with the shim as its parent, and no process in between has to be reaped.
@@ -29,7 +33,7 @@ Result<Launched> launch(const Sandbox& sandbox, LaunchRequest request) {
     _exit(1);
   }
   if (pid < 0) return errnoError(clone_errno, "clone3");
-  return Launched{pid, kernel::Pidfd(UniqueFd(pidfd)), init::InitReport(std::move(ours))};
+  return Launched{pid, kernel::Pidfd(UniqueFd(pidfd)), init::InitReport(std::move(ours), pid)};
 }
 
 }  // namespace keelson::runtime::shim

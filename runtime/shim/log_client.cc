@@ -16,7 +16,7 @@ namespace keelson::runtime::shim {
 namespace {
 
 constexpr Duration kDrainPatience = std::chrono::seconds(4);  // longer than the writer's own limit
-constexpr Duration kRestartPause = std::chrono::seconds(1);   // between two starts: a writer that dies at once
+constexpr Duration kRestartPause = std::chrono::seconds(1);  // between two starts: a writer that dies at once
 
 // In the child: nothing but the socket stays open.
 [[noreturn]] void becomeWriter(int socket, LogLimits limits) {
@@ -43,7 +43,7 @@ Result<void> LogClient::startWriter() {
   writer_ = pid;
   socket_ = std::move(ours);
   watch_ = TRY(poller_.watch(socket_.get(), EPOLLIN, [this](uint32_t events) { onSocket(events); }));
-  for (auto& [slot, entry] : entries_) entry.added = entry.drain_sent = false;
+  for (auto& [slot, entry] : entries_) entry.added = entry.drain_sent = entry.failed = false;
   sync();
   return {};
 }
@@ -67,20 +67,30 @@ bool LogClient::sendAdd(uint64_t slot, Entry& entry) {
   LogCommand command{LogVerb::kAdd, slot, entry.source.log_name, entry.source.tty};
   std::vector<int> descriptors{entry.source.directory.get(), entry.source.out.get()};
   if (entry.source.err) descriptors.push_back(entry.source.err.get());
-  entry.added = sendRaw(socket_.get(), encodeWire(command), descriptors).ok();
-  return entry.added;
+  return send(entry, command, descriptors, entry.added);
+}
+
+bool LogClient::send(Entry& entry, const LogCommand& command, const std::vector<int>& descriptors,
+                     bool& sent) {
+  auto done = sendRaw(socket_.get(), encodeWire(command), descriptors);
+  sent = done.ok();
+  if (sent) return true;
+  if (done.error().sys == EAGAIN) return false;
+  // The socket's fault shows as its hang-up. What is wrong with this entry would stay wrong: its drain ends
+  // by the deadline, and a new writer is told again.
+  entry.failed = true;
+  return true;
 }
 
 void LogClient::sync() {
   if (!socket_) return;
   bool all = true;
   for (auto& [slot, entry] : entries_) {
-    if (!entry.added && !sendAdd(slot, entry)) all = false;
+    if (entry.failed) continue;
+    if (!entry.added) all = sendAdd(slot, entry);
+    if (all && entry.added && entry.done && !entry.drain_sent)
+      all = send(entry, LogCommand{LogVerb::kDrain, slot, {}, false}, {}, entry.drain_sent);
     if (!all) break;
-    if (entry.done && !entry.drain_sent) {
-      entry.drain_sent = sendRaw(socket_.get(), encodeWire(LogCommand{LogVerb::kDrain, slot, {}, false}), {}).ok();
-      all = entry.drain_sent;
-    }
   }
   watch_.setEvents(all ? EPOLLIN : EPOLLIN | EPOLLOUT);
 }

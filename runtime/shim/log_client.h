@@ -24,8 +24,8 @@ struct LogSource {
 };
 
 // Starts the writer, hands it streams, and starts a new one when it dies: the shim keeps the read ends, so
-// containers notice nothing, and only what the dead writer had read and not written is lost. Never waits for it.
-// Owned by Shim.
+// containers notice nothing, and only what the dead writer had read and not written is lost. Never waits for
+// it. Owned by Shim.
 class LogClient {
  public:
   using Drained = std::function<void(uint64_t dropped_lines)>;
@@ -48,10 +48,11 @@ class LogClient {
  private:
   struct Entry {
     LogSource source;
-    bool added = false;      // the present writer knows it
+    bool added = false;  // the present writer knows it
     bool drain_sent = false;
-    Drained done;            // set: draining
-    SteadyTime deadline;     // of the drain
+    bool failed = false;  // the present writer cannot be told of it
+    Drained done;         // set: draining
+    SteadyTime deadline;  // of the drain
   };
 
   Result<void> startWriter();
@@ -59,6 +60,8 @@ class LogClient {
   // Tells the writer what it does not know yet, as far as the socket takes it.
   void sync();
   bool sendAdd(uint64_t slot, Entry& entry);
+  // False: the socket is full. Any other failure marks the entry.
+  bool send(Entry& entry, const LogCommand& command, const std::vector<int>& descriptors, bool& sent);
   void finish(uint64_t slot, uint64_t dropped_lines);
 
   Poller& poller_;

@@ -15,9 +15,8 @@ constexpr mode_t kLogMode = 0640;  // as kubelet's and containerd's
 
 // Digits, '-' and '.' after "N.log.": a rotated log and not a foreign file.
 bool isStamp(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || c == '-' || c == '.';
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return (c >= '0' && c <= '9') || c == '-' || c == '.'; });
 }
 
 }  // namespace
@@ -42,7 +41,8 @@ Result<LogFile> LogFile::open(DirFd directory, std::string name, LogLimits limit
 }
 
 Result<void> LogFile::openCurrent() {
-  UniqueFd file(openat(directory_.get(), name_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kLogMode));
+  UniqueFd file(openat(directory_.get(), name_.c_str(),
+                       O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kLogMode));
   if (!file) return sysError("open {}", name_);
   struct stat status {};
   if (fstat(file.get(), &status) < 0) return sysError("stat {}", name_);
@@ -104,10 +104,12 @@ Result<std::string> LogFile::renameCurrent(WallTime now) {
   // Numbers go on from the last rotation of this second instead of trying each name again.
   int number = 0;
   if (!rotated_.empty() && rotated_.back().starts_with(base))
-    number = rotated_.back().size() == base.size() ? 1 : std::atoi(rotated_.back().c_str() + base.size() + 1) + 1;
+    number =
+        rotated_.back().size() == base.size() ? 1 : std::atoi(rotated_.back().c_str() + base.size() + 1) + 1;
   for (; number <= kMaxInOneSecond; ++number) {
     const std::string name = number == 0 ? base : fmt::format("{}.{:06}", base, number);
-    if (renameat2(directory_.get(), name_.c_str(), directory_.get(), name.c_str(), RENAME_NOREPLACE) == 0) return name;
+    if (renameat2(directory_.get(), name_.c_str(), directory_.get(), name.c_str(), RENAME_NOREPLACE) == 0)
+      return name;
     if (errno != EEXIST) return sysError("rename {}", name_);
   }
   return makeError(Code::kResourceExhausted, "no name left for {}", base);

@@ -21,9 +21,10 @@ struct LogLimits {
 std::string rotationStamp(WallTime time);
 
 // Whole lines into N.log. Before a line that would take the file beyond its limit, N.log becomes
-// N.log.STAMP (N.log.STAMP.000001 when several fall in one second: names sort by age) and a new N.log starts, so
-// nothing is lost or split; the oldest beyond max_files are removed. What cannot be written (full disk, I/O error) is
-// dropped and counted: a container never waits for its log. Owned by the log writer; single-threaded.
+// N.log.STAMP (N.log.STAMP.000001 when several fall in one second: names sort by age) and a new N.log starts,
+// so nothing is lost or split; the oldest beyond max_files are removed. What cannot be written (full disk,
+// I/O error) is dropped and counted: a container never waits for its log. Owned by the log writer;
+// single-threaded.
 class LogFile {
  public:
   // Opens or makes `name` in `directory` and finds its rotated predecessors.

@@ -23,7 +23,8 @@ constexpr Duration kDrainTime = std::chrono::seconds(2);
 void LogWriter::run() {
   prctl(PR_SET_NAME, "keelson-log", 0, 0, 0);
   auto poller = Poller::create();
-  buffer_ = static_cast<char*>(mmap(nullptr, kReadBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  buffer_ = static_cast<char*>(
+      mmap(nullptr, kReadBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (!poller || buffer_ == MAP_FAILED) _exit(1);
   poller_ = std::move(poller).value();
   auto watch = poller_->watch(socket_.get(), EPOLLIN, [this](uint32_t) { onSocket(); });
@@ -63,7 +64,8 @@ void LogWriter::add(const LogCommand& command, std::vector<UniqueFd> descriptors
   log->tty = command.tty;
   auto file = LogFile::open(DirFd(std::move(descriptors[0])), command.log_name, limits_);
   if (file) log->file.emplace(std::move(file).value());
-  if (log->tty) log->tty_slave = UniqueFd(ioctl(descriptors[1].get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (log->tty)
+    log->tty_slave = UniqueFd(ioctl(descriptors[1].get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
   addStream(*log, std::move(descriptors[1]), LogStream::kStdout);
   if (descriptors.size() == 3) addStream(*log, std::move(descriptors[2]), LogStream::kStderr);
   logs_[command.slot] = std::move(log);

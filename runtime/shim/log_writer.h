@@ -33,7 +33,7 @@ class LogWriter {
     std::optional<LogFile> file;  // absent: it could not be opened, lines are counted and dropped
     uint64_t dropped = 0;         // while there is no file
     bool tty = false;
-    UniqueFd tty_slave;           // while it is open, reading the master never fails
+    UniqueFd tty_slave;                            // while it is open, reading the master never fails
     std::vector<std::unique_ptr<Stream>> streams;  // those not at their end
     std::optional<SteadyTime> drain_deadline;
   };

@@ -1,5 +1,6 @@
 // keelson-shim: one a pod, or a helper that opens one host path. See README.md.
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -25,6 +26,7 @@ Result<std::unique_ptr<Shim>> createShim() {
 }
 
 int runShim() {
+  prctl(PR_SET_NAME, "keelson-shim", 0, 0, 0);  // execve named it after the memfd
   UniqueFd ready(kShimReadyFd);
   // Large buffers come and go as mappings of their own, so the heap stays small.
   mallopt(M_MMAP_THRESHOLD, 64 * 1024);

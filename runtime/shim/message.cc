@@ -38,7 +38,8 @@ Result<std::optional<RawMessage>> receiveRaw(int socket) {
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return std::optional<RawMessage>();
   if (size < 0) return makeError(Code::kUnavailable, "receive: {}", strerrorname_np(errno));
   if (size == 0) return makeError(Code::kUnavailable, "the peer has closed the connection");
-  if (static_cast<size_t>(size) > kMaxMessageBytes) return makeError(Code::kDataLoss, "message of {} bytes", size);
+  if (static_cast<size_t>(size) > kMaxMessageBytes)
+    return makeError(Code::kDataLoss, "message of {} bytes", size);
   RawMessage raw;
   raw.bytes.resize(static_cast<size_t>(size));
   iovec piece{raw.bytes.data(), raw.bytes.size()};
@@ -58,7 +59,8 @@ Result<std::optional<RawMessage>> receiveRaw(int socket) {
 
 Result<void> sendRaw(int socket, std::string_view bytes, std::span<const int> descriptors) {
   if (bytes.size() > kMaxMessageBytes || descriptors.size() > kMaxMessageDescriptors)
-    return makeError(Code::kInvalidArgument, "message of {} bytes and {} descriptors", bytes.size(), descriptors.size());
+    return makeError(Code::kInvalidArgument, "message of {} bytes and {} descriptors", bytes.size(),
+                     descriptors.size());
   iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
   ControlBuffer control{};
   msghdr message{};
@@ -74,12 +76,14 @@ Result<void> sendRaw(int socket, std::string_view bytes, std::span<const int> de
     std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
   }
   if (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return {};
-  return makeError(Code::kUnavailable, "send: {}", strerrorname_np(errno));
+  const int err = errno;
+  return Error{Code::kUnavailable, err, fmt::format("send: {}", strerrorname_np(err))};
 }
 
 Result<Message> unpackMessage(RawMessage raw) {
   MessageHeader header;
-  if (raw.bytes.size() < sizeof header) return makeError(Code::kDataLoss, "message of {} bytes", raw.bytes.size());
+  if (raw.bytes.size() < sizeof header)
+    return makeError(Code::kDataLoss, "message of {} bytes", raw.bytes.size());
   std::memcpy(&header, raw.bytes.data(), sizeof header);
   Message message;
   message.kind = static_cast<MessageKind>(header.kind);
@@ -95,7 +99,8 @@ Result<Message> unpackMessage(RawMessage raw) {
   // Only a memfd, and a sealed one: reading must not wait and the content must not change.
   const int seals = fcntl(memfd.get(), F_GET_SEALS);
   constexpr int kNeeded = F_SEAL_WRITE | F_SEAL_SHRINK;
-  if (seals < 0 || (seals & kNeeded) != kNeeded) return makeError(Code::kDataLoss, "body is not a sealed memfd");
+  if (seals < 0 || (seals & kNeeded) != kNeeded)
+    return makeError(Code::kDataLoss, "body is not a sealed memfd");
   struct stat status {};
   if (fstat(memfd.get(), &status) < 0) return sysError("stat memfd");
   if (status.st_size < 0 || static_cast<size_t>(status.st_size) > kMaxMemfdBodyBytes)
@@ -103,8 +108,8 @@ Result<Message> unpackMessage(RawMessage raw) {
   message.body.resize(static_cast<size_t>(status.st_size));
   size_t have = 0;
   while (have < message.body.size()) {
-    const ssize_t got = pread(memfd.get(), message.body.data() + have, message.body.size() - have,
-                              static_cast<off_t>(have));
+    const ssize_t got =
+        pread(memfd.get(), message.body.data() + have, message.body.size() - have, static_cast<off_t>(have));
     if (got <= 0) return makeError(Code::kDataLoss, "body ends early");
     have += static_cast<size_t>(got);
   }

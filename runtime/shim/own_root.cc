@@ -14,7 +14,8 @@ Result<void> enterEmptyRoot(uint64_t attributes) {
   if (unshare(CLONE_NEWNS) < 0) return sysError("unshare mount namespace");
   // Before anything is unmounted: it must not propagate to the host.
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return sysError("make mounts private");
-  const kernel::Mount root = TRY(kernel::Mount::create("tmpfs", {{"mode", "0700"}, {"size", "1m"}}, attributes));
+  const kernel::Mount root =
+      TRY(kernel::Mount::create("tmpfs", {{"mode", "0700"}, {"size", "1m"}}, attributes));
   const UniqueFd top(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!top) return sysError("open /");
   TRY(root.attach(top.get()));

@@ -50,7 +50,8 @@ Result<void> becomePodInit(int life, int ready, int net, int ipc, int uts) {
 [[noreturn]] void runPodInit(int life, int ready, int net, int ipc, int uts) {
   auto became = becomePodInit(life, ready, net, ipc, uts);
   if (!became) {
-    [[maybe_unused]] const ssize_t sent = write(ready, became.error().text.data(), became.error().text.size());
+    [[maybe_unused]] const ssize_t sent =
+        write(ready, became.error().text.data(), became.error().text.size());
     _exit(1);
   }
   // Nothing written and closed: it is ready.
@@ -76,13 +77,15 @@ Result<PodInit> startPodInit(int net, int ipc, int uts, int proc) {
   if (child == 0) runPodInit(life_read.get(), ready_write.get(), net, ipc, uts);
   ready_write.reset();
   PodInit made;
+  made.pid = child;
   made.life = std::move(life_write);
   const std::string path = std::to_string(child) + "/ns/pid";
   made.pid_namespace = UniqueFd(openat(proc, path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!made.pid_namespace) return sysError("open {}", path);
   char text[512];
   pollfd wait{ready_read.get(), POLLIN, 0};
-  if (poll(&wait, 1, kReadyTimeoutMs) <= 0) return makeError(Code::kDeadlineExceeded, "its init is not ready");
+  if (poll(&wait, 1, kReadyTimeoutMs) <= 0)
+    return makeError(Code::kDeadlineExceeded, "its init is not ready");
   const ssize_t got = read(ready_read.get(), text, sizeof text);
   if (got > 0) return Error{Code::kInternal, 0, "its init: " + std::string(text, static_cast<size_t>(got))};
   return made;

@@ -62,7 +62,8 @@ Result<Poller::Watch> Poller::watch(int fd, uint32_t events, Callback callback) 
 
 int Poller::wait(std::optional<SteadyTime> deadline, SteadyTime now) {
   std::array<epoll_event, kEventsAtOnce> events;
-  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeoutMs(deadline, now));
+  const int count =
+      epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeoutMs(deadline, now));
   for (int i = 0; i < count; ++i) {
     const auto found = callbacks_.find(events[static_cast<size_t>(i)].data.u64);
     if (found == callbacks_.end()) continue;  // ended by a callback before this one

@@ -16,7 +16,8 @@
 
 namespace keelson::runtime::shim {
 
-// Calls back when descriptors are ready. Single-threaded; outlives its Watches. The log writer has one of its own.
+// Calls back when descriptors are ready. Single-threaded; outlives its Watches. The log writer has one of its
+// own.
 class Poller {
  public:
   using Callback = std::function<void(uint32_t events)>;
@@ -25,7 +26,8 @@ class Poller {
   class Watch {
    public:
     Watch() = default;
-    Watch(Watch&& other) noexcept : poller_(std::exchange(other.poller_, nullptr)), id_(other.id_), fd_(other.fd_) {}
+    Watch(Watch&& other) noexcept
+        : poller_(std::exchange(other.poller_, nullptr)), id_(other.id_), fd_(other.fd_) {}
     Watch& operator=(Watch&& other) noexcept;
     ~Watch() { reset(); }
     void reset();

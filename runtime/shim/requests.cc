@@ -58,8 +58,8 @@ void Shim::handle(const Control::Request& request, Message message) {
       return answerWith<ResizeTty>(control_, request, message,
                                    [&](const ResizeTty& body) { return containers_.resize(body); });
     default:
-      return control_.fail(request, makeError(Code::kUnsupported, "request of kind {}",
-                                              static_cast<uint32_t>(message.kind)));
+      return control_.fail(
+          request, makeError(Code::kUnsupported, "request of kind {}", static_cast<uint32_t>(message.kind)));
   }
 }
 
@@ -67,14 +67,16 @@ void Shim::onStart(const Control::Request& request, Message message) {
   auto body = decodeWire<StartContainer>(message.body);
   if (!body) return control_.fail(request, body.error());
   auto mounts = control_.takeHeld(body->first_token, body->token_count);
-  if (shutdown_deadline_) return control_.fail(request, makeError(Code::kFailedPrecondition, "the shim shuts down"));
+  if (shutdown_deadline_)
+    return control_.fail(request, makeError(Code::kFailedPrecondition, "the shim shuts down"));
   control_.pause();
   containers_.start(std::move(*body), std::move(message.descriptors), std::move(mounts),
                     [this, request](Result<ContainerRecord> record) {
                       if (!record) {
                         control_.fail(request, record.error());
                       } else {
-                        control_.answer(request, MessageKind::kStarted, encodeWire(Started{std::move(*record)}));
+                        control_.answer(request, MessageKind::kStarted,
+                                        encodeWire(Started{std::move(*record)}));
                       }
                       control_.resume(request);
                     });
@@ -83,7 +85,8 @@ void Shim::onStart(const Control::Request& request, Message message) {
 void Shim::onExec(const Control::Request& request, Message message) {
   auto body = decodeWire<Exec>(message.body);
   if (!body) return control_.fail(request, body.error());
-  if (shutdown_deadline_) return control_.fail(request, makeError(Code::kFailedPrecondition, "the shim shuts down"));
+  if (shutdown_deadline_)
+    return control_.fail(request, makeError(Code::kFailedPrecondition, "the shim shuts down"));
   control_.pause();
   execs_.start(std::move(*body), std::move(message.descriptors), [this, request](Result<UniqueFd> terminal) {
     if (!terminal) {

@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -63,7 +64,8 @@ Result<void> configureNamespaces(const SandboxPlan& plan, int proc) {
 Result<void> mountTmpfs(const std::string& path, const std::string& name,
                         std::vector<std::pair<std::string, std::string>> options) {
   options.emplace_back("source", name);
-  const kernel::Mount tmpfs = TRY(kernel::Mount::create("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  const kernel::Mount tmpfs =
+      TRY(kernel::Mount::create("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
   const UniqueFd target = TRY(openAt(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW));
   return tmpfs.attach(target.get());
 }
@@ -73,6 +75,7 @@ Result<void> mountTmpfs(const std::string& path, const std::string& name,
 Result<Sandbox> Sandbox::create(SandboxPlan plan) {
   Sandbox sandbox;
   sandbox.plan_ = std::move(plan);
+  if (getrlimit(RLIMIT_NOFILE, &sandbox.files_limit_) < 0) return sysError("getrlimit");
   TRY_CTX(sandbox.makeTree(), "mount namespace of the shim");
   TRY_CTX(sandbox.makeNamespaces(), "namespaces of the pod");
   if (sandbox.plan_.namespaces.share_pid) TRY_CTX(sandbox.makePodPidNamespace(), "pid namespace of the pod");
@@ -81,22 +84,36 @@ Result<Sandbox> Sandbox::create(SandboxPlan plan) {
 
 Result<void> Sandbox::makeTree() {
   umask(0);
+  kernel::Mount host_shm;
+  if (plan_.namespaces.host_ipc) {
+    const UniqueFd source = TRY(openAt(AT_FDCWD, "/dev/shm", O_PATH | O_DIRECTORY));
+    host_shm = TRY_CTX(kernel::Mount::clone(source.get(), false), "/dev/shm of the host");
+    TRY(host_shm.setPropagation(MS_PRIVATE, false));
+  }
   TRY(enterEmptyRoot(MOUNT_ATTR_NOSUID));
-  for (const char* directory : {"/proc", init::kContainerRoot, init::kPodShm, init::kPodTmpfsFolder, init::kEmptyDirectory})
+  for (const char* directory :
+       {"/proc", init::kContainerRoot, init::kPodShm, init::kPodTmpfsFolder, init::kEmptyDirectory})
     if (mkdir(directory, 0755) < 0) return sysError("mkdir {}", directory);
-  if (mknod(init::kNullDevice, S_IFCHR | 0666, makedev(1, 3)) < 0) return sysError("mknod {}", init::kNullDevice);
-  const kernel::Mount proc = TRY(kernel::Mount::create("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV));
+  if (mknod(init::kNullDevice, S_IFCHR | 0666, makedev(1, 3)) < 0)
+    return sysError("mknod {}", init::kNullDevice);
+  const kernel::Mount proc =
+      TRY(kernel::Mount::create("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV));
   const UniqueFd target = TRY(openAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
   TRY(proc.attach(target.get()));
   proc_ = TRY(openAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
   own_pid_ = TRY(openAt(proc_.get(), "self/ns/pid", O_RDONLY));
+  if (host_shm.valid()) {
+    const UniqueFd shm = TRY(openAt(AT_FDCWD, init::kPodShm, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    return host_shm.attach(shm.get());
+  }
   return mountTmpfs(init::kPodShm, "shm", {{"mode", "1777"}, {"size", std::to_string(plan_.shm_size)}});
 }
 
 Result<void> Sandbox::makeNamespaces() {
   const NamespacesPlan& wanted = plan_.namespaces;
   // A pod on the host's network has the host's name too.
-  const uint64_t flags = (wanted.host_network ? 0ull : CLONE_NEWNET | CLONE_NEWUTS) | (wanted.host_ipc ? 0ull : CLONE_NEWIPC);
+  const uint64_t flags =
+      (wanted.host_network ? 0ull : CLONE_NEWNET | CLONE_NEWUTS) | (wanted.host_ipc ? 0ull : CLONE_NEWIPC);
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return sysError("socketpair");
   UniqueFd ours(ends[0]), childs(ends[1]);
@@ -105,7 +122,8 @@ Result<void> Sandbox::makeNamespaces() {
   if (child == 0) {
     ours.reset();
     auto done = configureNamespaces(plan_, proc_.get());
-    const std::string report = encodeWire(done ? ShimReady{true, {}} : ShimReady{false, toWireError(done.error())});
+    const std::string report =
+        encodeWire(done ? ShimReady{true, {}} : ShimReady{false, toWireError(done.error())});
     [[maybe_unused]] const ssize_t sent = write(childs.get(), report.data(), report.size());
     char byte = 0;
     [[maybe_unused]] const ssize_t end = read(childs.get(), &byte, 1);  // until the shim has the descriptors
@@ -135,6 +153,7 @@ Result<void> Sandbox::makePodPidNamespace() {
   PodInit made = TRY(startPodInit(net_.get(), ipc_.get(), uts_.get(), proc_.get()));
   pod_pid_ = std::move(made.pid_namespace);
   pod_init_life_ = std::move(made.life);
+  pod_init_ = made.pid;
   return {};
 }
 

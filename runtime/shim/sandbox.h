@@ -1,6 +1,7 @@
 // The pod's namespaces, held by descriptor.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/fs.h"
@@ -16,7 +17,7 @@ namespace keelson::runtime::shim {
 //
 //   /         empty tmpfs
 //   /proc     procfs of the host's pid namespace, for the shim alone
-//   /shm      tmpfs "shm", /dev/shm of every container
+//   /shm      tmpfs "shm", with host_ipc the host's: /dev/shm of every container
 //   /tmpfs/N  tmpfs volume N
 //   /root     where a container's init, in a copy of this namespace, attaches its root
 //   /empty, /null   cover masked paths
@@ -34,7 +35,10 @@ class Sandbox {
   int joinNet() const { return plan_.namespaces.host_network ? -1 : net_.get(); }
   int joinIpc() const { return plan_.namespaces.host_ipc ? -1 : ipc_.get(); }
   int joinUts() const { return plan_.namespaces.host_network ? -1 : uts_.get(); }
+  // RLIMIT_NOFILE as the daemon gave it, before the shim raised its own.
+  const rlimit& filesLimit() const { return files_limit_; }
   int podPidNamespace() const { return pod_pid_.get(); }  // -1 without share_pid
+  pid_t podInit() const { return pod_init_; }             // -1 without share_pid
   int ownPidNamespace() const { return own_pid_.get(); }
 
   // The tmpfs volume, made unless it is there. One path component as name.
@@ -48,9 +52,11 @@ class Sandbox {
   Result<void> makePodPidNamespace();
 
   SandboxPlan plan_;
+  rlimit files_limit_{};
   UniqueFd proc_;
   UniqueFd net_, ipc_, uts_;
   UniqueFd own_pid_, pod_pid_;
+  pid_t pod_init_ = -1;
   UniqueFd pod_init_life_;  // its closing ends the init of the pod's pid namespace
 };
 

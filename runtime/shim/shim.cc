@@ -46,7 +46,8 @@ Result<void> setOwnLimits(int proc, int oom_score_adj) {
 
 Result<void> writePidFile(const DirFd& run_folder, const std::string& boot_id) {
   const auto self = TRY(kernel::identify(getpid()));
-  return run_folder.writeFileAtomic(kShimPidFile, fmt::format("{} {} {}\n", self.pid, self.start_ticks, boot_id));
+  return run_folder.writeFileAtomic(kShimPidFile,
+                                    fmt::format("{} {} {}\n", self.pid, self.start_ticks, boot_id));
 }
 
 }  // namespace
@@ -72,8 +73,8 @@ Result<std::unique_ptr<Shim>> Shim::create(SandboxPlan plan, UniqueFd listener, 
   TRY(setOwnLimits(sandbox.proc(), oom_score_adj));
   DirFd exits = TRY(run_folder.ensureDir(kExitsDirectory, 0700));
   std::unique_ptr<Poller> poller = TRY(Poller::create());
-  std::unique_ptr<Shim> shim(new Shim(std::move(sandbox), std::move(poller), std::move(listener), std::move(exits),
-                                      std::move(signals), limits));
+  std::unique_ptr<Shim> shim(new Shim(std::move(sandbox), std::move(poller), std::move(listener),
+                                      std::move(exits), std::move(signals), limits));
   TRY(shim->start());
   TRY_CTX(writePidFile(run_folder, shim->sandbox_.plan().boot_id), "write {}", kShimPidFile);
   return shim;
@@ -123,6 +124,9 @@ void Shim::reap() {
     const pid_t pid = waitpid(-1, &status, WNOHANG);
     if (pid <= 0) return;
     // Others are orphans of containers in the host's pid namespace: adopted here, and gone with this.
+    // With it the kernel ended the pod's pid namespace, where nothing can start again: the daemon makes a new
+    // pod.
+    if (pid == sandbox_.podInit()) shutDown();
     if (containers_.onExit(pid, status) || execs_.onExit(pid, status) || logs_.onExit(pid)) continue;
   }
 }

@@ -15,8 +15,8 @@
 
 namespace keelson::runtime::shim {
 
-// One a pod, started by the daemon and alive until it says so, whatever becomes of the daemon. Wires the parts
-// together and runs the loop. Single-threaded; made once, by main.
+// One a pod, started by the daemon and alive until it says so, whatever becomes of the daemon. Wires the
+// parts together and runs the loop. Single-threaded; made once, by main.
 class Shim {
  public:
   // Takes over the descriptors of shim_protocol.h, makes the sandbox, starts the log writer, writes shim.pid.

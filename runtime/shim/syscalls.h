@@ -10,9 +10,9 @@
 
 namespace keelson::runtime::shim {
 
-// clone3(2) as a fork: the child goes on here with 0, on copied memory. Only for single-threaded processes, as
-// everything in this folder is; glibc's idea of the thread id stays the parent's, so the child must not raise(3).
-// The pidfd, if `pidfd` is given, is close-on-exec. -1 and errno.
+// clone3(2) as a fork: the child goes on here with 0, on copied memory. Only for single-threaded processes,
+// as everything in this folder is; glibc's idea of the thread id stays the parent's, so the child must not
+// raise(3). The pidfd, if `pidfd` is given, is close-on-exec. -1 and errno.
 inline pid_t cloneProcess(uint64_t flags, int* pidfd = nullptr, int cgroup = -1) {
   clone_args args{};
   args.flags = flags;

@@ -35,8 +35,9 @@ Result<std::string> sysctlFile(const std::string& name, const NamespacesPlan& na
   if (!net && !isOfIpcNamespace(path))
     return makeError(Code::kInvalidArgument, "sysctl {} has no namespace of its own", name);
   if (net ? namespaces.host_network : namespaces.host_ipc)
-    return makeError(Code::kInvalidArgument, "sysctl {} would be the host's: the pod uses the host's {} namespace",
-                     name, net ? "network" : "IPC");
+    return makeError(Code::kInvalidArgument,
+                     "sysctl {} would be the host's: the pod uses the host's {} namespace", name,
+                     net ? "network" : "IPC");
   return "sys/" + path;
 }
 

@@ -88,9 +88,9 @@ class Tree:
 def run(build, images, work, script, files=(), seconds=420):
     """Boots, runs `script` (busybox sh; keelson and keelctl are there), returns the console's text."""
     work = pathlib.Path(work)
-    vmlinuz, modules = kernel(images / "debs")
+    vmlinuz, modules = kernel(images / "vm")
     tree = Tree(work / "vm")
-    busybox = images / "debs/root/bin/busybox"
+    busybox = debs.unpack(images / "vm", ["busybox-static"]) / "bin/busybox"
     tree.copy("bin/busybox", busybox)
     for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
         if applet != "busybox":

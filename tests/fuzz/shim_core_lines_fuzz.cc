@@ -1,4 +1,5 @@
-// Any output of a container, in reads of any size, as CRI lines: no byte is lost, added or moved, no line is too long.
+// Any output of a container, in reads of any size, as CRI lines: no byte is lost, added or moved, no line is
+// too long.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -15,11 +15,11 @@ def unpack(cache, packages):
         if done.exists():
             continue
         print(f"   download {package}", flush=True)
-        result = subprocess.run(["apt-get", "download", "-q", package], cwd=cache, capture_output=True, text=True)
+        result = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package], cwd=cache, capture_output=True, text=True)
         if result.returncode != 0:
             # A machine that has never asked for its lists.
             subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True)
-            subprocess.run(["apt-get", "download", "-q", package], cwd=cache, check=True, capture_output=True)
+            subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package], cwd=cache, check=True, capture_output=True)
         deb = max(cache.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
         subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
         done.touch()

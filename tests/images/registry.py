@@ -94,7 +94,8 @@ def main():
     try:
         if "--empty" not in sys.argv[3:]:
             registry.push_all()
-        print(registry.address, flush=True)
+        sys.stdout.write(registry.address + "\n")  # one write: the reader takes one line
+        sys.stdout.flush()
         sys.stdin.buffer.read()
     finally:
         registry.stop()

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -112,6 +113,7 @@ struct KubeletFixture : testing::Test {
       if (reached) loop.stop();
     });
     const auto deadline = loop.after(std::chrono::seconds(10), [&] { loop.stop(); });
+    loop.context().restart();  // stop() of an earlier turn counts until then
     loop.run();
     EXPECT_TRUE(reached) << "never came: " << what << "\n" << describe();
     return reached;

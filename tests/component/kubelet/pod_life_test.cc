@@ -147,6 +147,115 @@ TEST_F(PodLife, DeletionGivesTheGracePeriod) {
   EXPECT_EQ(leftovers(), "");
 }
 
+TEST_F(PodLife, ADeletionDoesNotWaitForARetryOfTheStart) {
+  runtime.failNext("createSandbox", makeError(Code::kUnavailable, "no"));
+  start();
+  write("web.yaml", podText("web"));
+  ASSERT_TRUE(runUntil("it failed", [&] { return hasEvent("web", "FailedCreatePodSandBox"); }));
+  remove("web.yaml");
+  ASSERT_TRUE(runUntil("web is gone", [&] { return !view("web"); }));
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(PodLife, AnAddressDoesNotOutliveItsPod) {
+  runtime.failNext("createSandbox", makeError(Code::kUnavailable, "no"));
+  start();
+  write("web.yaml", podText("web"));
+  ASSERT_TRUE(runUntil("it failed", [&] { return hasEvent("web", "FailedCreatePodSandBox"); }));
+  // What an attach left whose end nobody noted.
+  Stop none;
+  const UniqueFd netns(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(network.attach({uid("web"), "default/web-node1", netns.get(), {}}, none));
+  remove("web.yaml");
+  ASSERT_TRUE(runUntil("web is gone", [&] { return !view("web"); }));
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(PodLife, APodWhoseRuntimeDoesNotAnswerIsStillDeleted) {
+  runtime.onStop("web", fakes::OnStop::kIgnores);
+  start();
+  write("web.yaml", podText("web", "  terminationGracePeriodSeconds: 7\n"));
+  ASSERT_TRUE(untilRunning("web"));
+  const PodUid id = uid("web");
+  for (int i = 0; i < 1000; ++i) runtime.failNext("status", makeError(Code::kDeadlineExceeded, "hung"));
+  remove("web.yaml");
+  ASSERT_TRUE(runUntil("it ends", [&] { return view("web")->terminating; }));
+  clock.advance(seconds(11));  // no tick: the hung shim does not kill
+  wake(id);
+  ASSERT_TRUE(runUntil("looked at", [&] { return hasEvent("web", "FailedSync"); }));
+  EXPECT_EQ(runtime.list()->size(), 1u);
+  clock.advance(seconds(1));
+  wake(id);
+  ASSERT_TRUE(runUntil("web is gone", [&] { return !view("web"); }));
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(PodLife, ALinkThatIsGoneIsMadeAgain) {
+  start();
+  write("web.yaml", podText("web"));
+  ASSERT_TRUE(untilRunning("web"));
+  const auto attaches = [&] {
+    const auto calls = network.calls();
+    return std::count(calls.begin(), calls.end(), "attach " + uid("web").str());
+  };
+  ASSERT_EQ(attaches(), 1);
+  kubelet->reattach({uid("web"), PodUid("nobody")});
+  ASSERT_TRUE(runUntil("attached again", [&] { return attaches() == 2; }));
+  EXPECT_TRUE(runs("web"));
+  EXPECT_EQ(view("web")->pod->status.pod_ips, std::vector<std::string>{"10.244.0.2"});
+}
+
+TEST_F(PodLife, ACommandThatCannotRunIsAnExit) {
+  start();
+  for (const Code code : {Code::kNotFound, Code::kInvalidArgument}) {
+    runtime.failNext("startContainer", makeError(code, "exec: \"serve\": executable file not found"));
+    write("job.yaml", podText("job", "  restartPolicy: Never\n"));
+    ASSERT_TRUE(runUntil("it has failed", [&] { return phase("job") == "Failed"; }));
+    const auto status = container("job");
+    ASSERT_TRUE(status->state.terminated);
+    EXPECT_EQ(status->state.terminated->exit_code, 128);
+    EXPECT_EQ(status->state.terminated->reason, "StartError");
+    EXPECT_EQ(status->state.terminated->message, "exec: \"serve\": executable file not found");
+    EXPECT_TRUE(hasEvent("job", "Failed", "Error: exec: \"serve\": executable file not found"));
+    remove("job.yaml");
+    ASSERT_TRUE(runUntil("job is gone", [&] { return !view("job"); }));
+  }
+  for (int i = 0; i < 2; ++i) runtime.failNext("startContainer", makeError(Code::kNotFound, "no file"));
+  write("web.yaml", podText("web"));
+  ASSERT_TRUE(runUntil("it has failed once", [&] { return hasEvent("web", "Failed", "no file"); }));
+  pass(seconds(1));
+  ASSERT_TRUE(runUntil("back-off", [&] { return waitingReason("web") == "CrashLoopBackOff"; }));
+  EXPECT_EQ(container("web")->restart_count, 1);
+  EXPECT_EQ(container("web")->last_state.terminated->reason, "StartError");
+  pass(seconds(10));
+  ASSERT_TRUE(untilRunning("web", 2));
+}
+
+TEST_F(PodLife, AFaultOfTheNodeAtAStartIsNoExit) {
+  start();
+  runtime.failNext("startContainer", makeError(Code::kInternal, "no space"));
+  write("job.yaml", podText("job", "  restartPolicy: Never\n"));
+  ASSERT_TRUE(runUntil("told", [&] { return waitingReason("job") == "CreateContainerError"; }));
+  pass(seconds(1));
+  ASSERT_TRUE(untilRunning("job"));
+}
+
+TEST_F(PodLife, AUserThatTurnsOutToBeRootIsAConfigError) {
+  start();
+  runtime.failNext("startContainer", makeError(Code::kFailedPrecondition,
+                                               "container has runAsNonRoot and image will run as root"));
+  write("web.yaml", podText("web", "  securityContext: {runAsNonRoot: true, runAsUser: 1000}\n"));
+  ASSERT_TRUE(runUntil("told", [&] { return waitingReason("web") == "CreateContainerConfigError"; }));
+}
+
+TEST_F(PodLife, ARejectedPodTakesNothingFromTheNextOne) {
+  write("a.yaml", podText("a", "", "image: 'nginx:1', command: [serve], resources: {requests: {cpu: 5}}"));
+  write("b.yaml", podText("b", "", "image: 'nginx:1', command: [serve], resources: {requests: {cpu: 1}}"));
+  start();
+  ASSERT_TRUE(untilRunning("b"));
+  EXPECT_EQ(phase("a"), "Failed");
+}
+
 TEST_F(PodLife, AnotherVersionOfAPodWaitsUntilTheOldOneIsGone) {
   start();
   runtime.onStop("web", fakes::OnStop::kIgnores);
@@ -237,7 +346,9 @@ TEST_F(PodLife, ARejectedPodIsFailedForGood) {
   write("gpu.yaml", podText("gpu", "  nodeSelector: {gpu: nvidia}\n"));
   ASSERT_TRUE(runUntil("rejected", [&] { return phase("gpu") == "Failed"; }));
   EXPECT_EQ(view("gpu")->pod->status.reason, "NodeAffinity");
-  EXPECT_TRUE(hasEvent("gpu", "NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed"));
+  ASSERT_TRUE(runUntil("told", [&] {
+    return hasEvent("gpu", "NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed");
+  }));
   EXPECT_TRUE(runtime.calls() == std::vector<std::string>{"cleanUp"});
   restart();
   ASSERT_TRUE(runUntil("rejected still", [&] { return phase("gpu") == "Failed"; }));
@@ -255,8 +366,22 @@ TEST_F(PodLife, AdmissionCountsPodsThatAreNotGoneYet) {
   ASSERT_TRUE(runUntil("b is rejected", [&] { return phase("b") == "Failed"; }));
   EXPECT_EQ(view("b")->pod->status.reason, "OutOfpods");
   restart();  // what was admitted stays so, in whatever order the files are read
+  EXPECT_EQ(phase("b"), "Failed");
   ASSERT_TRUE(untilRunning("a"));
   EXPECT_EQ(phase("b"), "Failed");
+}
+
+TEST_F(PodLife, APodThatIsOverLeavesItsPlaceToOthersAlsoAfterARestart) {
+  max_pods = 1;
+  start();
+  write("job.yaml", podText("job", "  restartPolicy: Never\n"));
+  ASSERT_TRUE(untilRunning("job"));
+  runtime.exitContainer(uid("job"), "web", 0);
+  ASSERT_TRUE(runUntil("job is done", [&] { return phase("job") == "Succeeded"; }));
+  stop();
+  write("web.yaml", podText("web"));
+  start();
+  ASSERT_TRUE(untilRunning("web"));
 }
 
 TEST_F(PodLife, WhatIsNotServedIsSaidAndNothingStarts) {

@@ -22,17 +22,44 @@ spec:
   - {name: h, hostPath: {path: /srv, type: DirectoryOrCreate}}
 )";
 
+// Without a host path a whole start is one look.
+constexpr char kTwoWithoutHostPath[] = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: two}
+spec:
+  initContainers:
+  - {name: first, image: "alpine:3", command: [prepare]}
+  containers:
+  - {name: web, image: "nginx:1", command: [serve], volumeMounts: [{name: m, mountPath: /m}]}
+  - {name: side, image: "alpine:3", command: [write]}
+  volumes:
+  - {name: m, emptyDir: {medium: Memory}}
+)";
+
 struct Sweep : KubeletFixture {
   // The daemon of this life is killed right after its n-th call from now: what it does later reaches neither
   // the world nor the disk of the next life.
   void killAfter(int n) {
     counting->dieAfter(counting->calls() + n, [this] {
+      writeLogs();
       for (const char* folder : {"root", "logs", "links"}) {
         fs::copy(temp / folder, temp / (std::string("killed-") + folder),
                  fs::copy_options::recursive | fs::copy_options::copy_symlinks);
       }
       killed_.store(true);
     });
+  }
+  // The log that each shim opens for its container.
+  void writeLogs() {
+    const auto uids = runtime.list();
+    for (const auto& id : *uids) {
+      const auto pod = runtime.pod(id);
+      for (const auto& one : pod->containers) {
+        fs::create_directories(one.log_directory);
+        std::ofstream(one.log_directory + "/" + std::to_string(one.observed.attempt) + ".log") << "x";
+      }
+    }
   }
   void nextLife() {
     stop();
@@ -82,8 +109,7 @@ struct Sweep : KubeletFixture {
     size_t count = 0;
     for (const auto& id : runtime.list().value()) {
       const auto pod = runtime.pod(id);
-      for (const auto& one : pod->containers)
-        count += one.observed.name == name && one.observed.running;
+      for (const auto& one : pod->containers) count += one.observed.name == name && one.observed.running;
     }
     return count;
   }
@@ -98,12 +124,16 @@ struct Sweep : KubeletFixture {
 };
 
 // Each test below uses one fresh world per n; gtest gives one per test, so the sweep is over parameters.
-class RestartAt : public Sweep, public testing::WithParamInterface<int> {};
+class RestartAt : public Sweep, public testing::WithParamInterface<std::tuple<int, const char*>> {
+ protected:
+  int moment() const { return std::get<0>(GetParam()); }
+  const char* manifest() const { return std::get<1>(GetParam()); }
+};
 
 TEST_P(RestartAt, TheNextLifeGoesOnWhereTheLastOneEnded) {
-  write("two.yaml", kTwo);
+  write("two.yaml", manifest());
   start();
-  killAfter(GetParam());
+  killAfter(moment());
   ASSERT_TRUE(untilSteady());
   nextLife();
   ASSERT_TRUE(untilSteady());
@@ -119,10 +149,10 @@ TEST_P(RestartAt, TheNextLifeGoesOnWhereTheLastOneEnded) {
 }
 
 TEST_P(RestartAt, ADeletionThatWasCutOffIsFinished) {
-  write("two.yaml", kTwo);
+  write("two.yaml", manifest());
   start();
   ASSERT_TRUE(untilSteady());
-  killAfter(GetParam());
+  killAfter(moment());
   remove("two.yaml");
   ASSERT_TRUE(untilGone());
   nextLife();
@@ -130,7 +160,13 @@ TEST_P(RestartAt, ADeletionThatWasCutOffIsFinished) {
   EXPECT_EQ(leftovers(), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryCall, RestartAt, testing::Range(1, 12));
+INSTANTIATE_TEST_SUITE_P(EveryCall, RestartAt,
+                         testing::Combine(testing::Range(1, 12), testing::Values(kTwo, kTwoWithoutHostPath)),
+                         [](const auto& param) {
+                           const bool host_path = std::get<1>(param.param) == kTwo;
+                           return std::to_string(std::get<0>(param.param)) +
+                                  (host_path ? "WithHostPath" : "");
+                         });
 
 class FailAt : public Sweep, public testing::WithParamInterface<int> {};
 
@@ -258,6 +294,92 @@ TEST_F(Sweep, RunFoldersAndPodFoldersWithoutAnythingElseAreCleared) {
   start();
   ASSERT_TRUE(untilGone());
   EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(Sweep, ATreeWhoseRemovalWasCutOffIsCleared) {
+  fs::create_directories(temp / "root/pods/.removed-old-0123abcd/volumes/kubernetes.io~empty-dir/data");
+  start();
+  EXPECT_TRUE(kubelet->pods().empty());
+  ASSERT_TRUE(runUntil("cleared", [&] { return leftovers().empty(); }));
+}
+
+TEST_F(Sweep, WhatRunsIsCountedBeforeNewcomers) {
+  max_pods = 1;
+  write("web.yaml", podText("web"));
+  start();
+  ASSERT_TRUE(untilRunning("web"));
+  stop();
+  write("aaa.yaml", podText("aaa"));
+  start();
+  ASSERT_TRUE(runUntil("the newcomer is judged", [&] { return phase("aaa") == "Failed" || runs("aaa"); }));
+  EXPECT_EQ(view("aaa")->pod->status.reason, "OutOfpods");
+  EXPECT_TRUE(untilRunning("web"));
+}
+
+TEST_F(Sweep, ABrokenManifestKeepsItsPodsAcrossARestart) {
+  write("web.yaml", podText("web"));
+  write("gone.yaml", podText("gone"));
+  start();
+  ASSERT_TRUE(untilRunning("web"));
+  ASSERT_TRUE(untilRunning("gone"));
+  const PodUid id = uid("web");
+  stop();
+  write("web.yaml", "kind: [");
+  remove("gone.yaml");
+  start();
+  ASSERT_TRUE(runUntil("the other is gone", [&] { return !view("gone"); }));
+  ASSERT_TRUE(untilRunning("web"));
+  EXPECT_EQ(uid("web"), id);
+  EXPECT_FALSE(view("web")->terminating);
+  EXPECT_EQ(kubelet->manifests().at(0).objects, std::vector<std::string>{"Pod default/web-node1"});
+  EXPECT_NE(kubelet->manifests().at(0).error, "");
+  remove("web.yaml");
+  ASSERT_TRUE(untilGone());
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(Sweep, AnAdoptedPodKeepsItsAge) {
+  write("web.yaml", podText("web"));
+  start();
+  ASSERT_TRUE(untilRunning("web"));
+  const auto before = view("web")->pod->metadata;
+  stop();
+  clock.advance(seconds(60));
+  start();
+  ASSERT_TRUE(untilRunning("web"));
+  EXPECT_EQ(view("web")->pod->metadata, before);
+}
+
+TEST_F(Sweep, AGivenUidIsTheSamePodAfterARestart) {
+  write("web.yaml", R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: web, uid: fixed-1, labels: {a: b}, annotations: {c: d}}
+spec:
+  terminationGracePeriodSeconds: 5
+  securityContext: {fsGroup: 4711, sysctls: [{name: net.ipv4.tcp_syncookies, value: "1"}]}
+  tolerations: [{key: k, operator: Exists, effect: NoSchedule}]
+  containers:
+  - name: web
+    image: nginx:1
+    command: [serve]
+    ports: [{containerPort: 80, hostPort: 8080}]
+    env: [{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}, {name: E, value: ""}]
+    resources: {requests: {cpu: "0.1", memory: 1.5Mi}, limits: {memory: 0.5Gi}}
+    readinessProbe: {httpGet: {path: /, port: 80}}
+    volumeMounts: [{name: data, mountPath: /data}, {name: fast, mountPath: /fast, readOnly: true}]
+  volumes:
+  - {name: data, emptyDir: {}}
+  - {name: fast, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+)");
+  start();
+  ASSERT_TRUE(untilRunning("web"));
+  const auto before = view("web")->pod->metadata;
+  clock.advance(seconds(60));
+  restart();
+  ASSERT_TRUE(untilRunning("web"));
+  EXPECT_EQ(view("web")->pod->metadata, before);
+  EXPECT_EQ(kubelet->manifests().at(0).error, "");
 }
 
 TEST_F(Sweep, AnAddressOfNobodyIsReleased) {

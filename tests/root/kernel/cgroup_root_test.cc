@@ -116,6 +116,22 @@ ROOT_TEST(CgroupRoot, KillEndsEveryProcessOfItAndBelow) {
   EXPECT_TRUE(destroyed.ok()) << destroyed.error().text;
 }
 
+ROOT_TEST(CgroupRoot, AProcessThatAStrangerTookOutOfV2IsSeenAndKilled) {
+  if (world.hierarchies.mode != CgroupMode::kHybrid) GTEST_SKIP() << "a rule of hybrid hosts";
+  auto cgroup = Cgroup::ensure(world.hierarchies, world.cgroup + "/c");
+  auto elsewhere = Cgroup::ensure(world.hierarchies, world.cgroup + "/session");
+  ASSERT_TRUE(cgroup.ok() && elsewhere.ok());
+  const pid_t pid = startWaiting(cgroup.value());
+  ASSERT_GT(pid, 0);
+  ASSERT_TRUE(elsewhere->write("", "cgroup.procs", std::to_string(pid)).ok());
+  EXPECT_THAT(cgroup->processes().value(), IsEmpty()) << "v2 no longer has it";
+  EXPECT_TRUE(cgroup->isPopulated());
+  auto killed = cgroup->kill();
+  ASSERT_TRUE(killed.ok()) << killed.error().text;
+  EXPECT_EQ(WTERMSIG(reap(pid)), SIGKILL);
+  EXPECT_FALSE(cgroup->isPopulated());
+}
+
 ROOT_TEST(CgroupRoot, KillWinsAgainstAForkingProcessWithV1Alone) {
   const CgroupHierarchies v1 = v1Only(world.hierarchies);
   if (v1.mounts.empty()) GTEST_SKIP() << "this host has no v1 hierarchy";

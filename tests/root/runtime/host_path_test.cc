@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/fuse.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,6 +13,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -66,6 +70,53 @@ UniqueFd mountDead(const std::string& path) {
   if (::mount("dead", path.c_str(), "fuse", 0, options.c_str()) != 0) return {};
   return server;
 }
+
+// Takes every request of a dead file system and answers none but the first: who asked waits in D state, which
+// no signal ends.
+class SilentServer {
+ public:
+  explicit SilentServer(UniqueFd server) : server_(std::move(server)) {
+    if (::pipe2(wake_, O_CLOEXEC) != 0) std::abort();
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~SilentServer() { end(); }
+  // The connection breaks: all who wait get an error.
+  void end() {
+    if (!thread_.joinable()) return;
+    ::close(wake_[1]);
+    thread_.join();
+    ::close(wake_[0]);
+    server_.reset();
+  }
+
+ private:
+  void serve() {
+    std::vector<char> request(size_t{256} << 10);
+    while (true) {
+      pollfd fds[] = {{server_.get(), POLLIN, 0}, {wake_[0], POLLIN, 0}};
+      if (::poll(fds, 2, -1) < 0 || fds[1].revents != 0) return;
+      if (::read(server_.get(), request.data(), request.size()) <
+          static_cast<ssize_t>(sizeof(fuse_in_header)))
+        continue;
+      fuse_in_header header{};
+      std::memcpy(&header, request.data(), sizeof header);
+      if (header.opcode != FUSE_INIT) continue;
+      struct {
+        fuse_out_header header;
+        fuse_init_out body;
+      } answer{};
+      answer.header = {sizeof answer, 0, header.unique};
+      answer.body.major = FUSE_KERNEL_VERSION;
+      answer.body.minor = FUSE_KERNEL_MINOR_VERSION;
+      answer.body.max_write = 4096;
+      (void)!::write(server_.get(), &answer, sizeof answer);
+    }
+  }
+
+  UniqueFd server_;
+  int wake_[2] = {-1, -1};
+  std::thread thread_;
+};
 
 ROOT_TEST(HostPath, GivesADetachedMountThatWorks) {
   HostPathWorld at(world);
@@ -127,6 +178,29 @@ ROOT_TEST(HostPath, ADeadFileServerCostsADeadlineAndNothingElse) {
     siginfo_t info{};
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD;
   }));
+}
+
+ROOT_TEST(HostPath, ADeadPathThatIsTriedAgainAndAgainLeavesRoomForOthers) {
+  HostPathWorld at(world);
+  UniqueFd dead = mountDead(at.host + "/dead");
+  if (!dead) GTEST_SKIP() << "no /dev/fuse here";
+  SilentServer server(std::move(dead));
+  const auto ask = [&] { return at.open({"/dead/x"}, std::chrono::milliseconds(300)); };
+  for (int i = 0; i < runtime::kMaxHungHelpersOfPath; ++i) {
+    const auto late = ask();
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, Code::kDeadlineExceeded) << late.error().text;
+  }
+  const auto refused = ask();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kResourceExhausted) << refused.error().text;
+  EXPECT_THAT(refused.error().text, HasSubstr(at.host + "/dead/x"));
+  EXPECT_TRUE(at.open({"/dir"}));
+  server.end();
+  EXPECT_TRUE(eventually([&] {
+    const auto again = ask();
+    return !again && again.error().code != Code::kResourceExhausted;
+  })) << "asked again once the hung ones have ended";
 }
 
 ROOT_TEST(HostPath, HungHelpersAreBounded) {

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -247,7 +248,7 @@ ROOT_TEST(Runtime, AFailedStartLeavesNothingAndTheNextOneSucceeds) {
          request.image = image;
        }},
       {"user", Code::kInvalidArgument, [](auto& request) { request.user = "nobody-here"; }},
-      {"non-root", Code::kInvalidArgument, [](auto& request) { request.must_be_non_root = true; }},
+      {"non-root", Code::kFailedPrecondition, [](auto& request) { request.must_be_non_root = true; }},
       {"cgroup value", Code::kInternal,
        [](auto& request) { request.cgroup.cpu_quota_us = request.cgroup.cpu_period_us = 1; }},
       {"cgroup path", Code::kInternal, [](auto& request) { request.cgroup.path += "/../x"; }},
@@ -367,6 +368,80 @@ ROOT_TEST(Runtime, PodsDoNotNoticeTheEndOfTheDaemon) {
   next.waitExit("u1", 'b');
   EXPECT_TRUE(eventually([&] { return next.told("u1") > told; })) << "the next daemon hears of exits too";
   destroy(next);
+}
+
+// Notes of which layers it gave leases.
+class LeasedLayers : public fakes::FakeImages {
+ public:
+  Result<runtime::ImageLayers> openLayers(const runtime::Image& image) const override {
+    opened = image.layer_chain_ids;
+    auto held = std::make_shared<int>(0);
+    lease = held;
+    return runtime::ImageLayers{{}, std::move(held)};
+  }
+  mutable std::vector<std::string> opened;
+  mutable std::weak_ptr<void> lease;
+};
+
+ROOT_TEST(Runtime, TheNextDaemonLeasesTheLayersOfARunningContainerWhoseImageIsRemoved) {
+  const std::vector<std::string> layers = {"sha256:bottom", "sha256:top"};
+  RuntimeLife life(world);
+  makeSandbox(life);
+  auto request = life.container("u1", 'a', "sleep 1000");
+  auto image = std::make_shared<runtime::Image>(*request.image);
+  image->layer_chain_ids = layers;
+  request.image = image;
+  Stop stop = patience();
+  ASSERT_TRUE(life.runtime().startContainer(kUid, std::move(request), stop));
+
+  runtime::NativeRuntimeOptions options;
+  options.run_dir = world.scratch + "/run";
+  options.state_dir = world.scratch + "/state";
+  options.cgroups = life.cgroups();
+  options.hierarchies = world.hierarchies;
+  options.shim = life.shim();
+  Loop loop;
+  const LeasedLayers images;  // finds no image at all
+  const auto next = runtime::NativeRuntime::open(options, loop, images);
+  ASSERT_TRUE(next) << next.error().text;
+  EXPECT_EQ(textOf((*next)->cleanUp(stop)), "");
+  EXPECT_EQ(images.opened, layers);
+  EXPECT_FALSE(images.lease.expired());
+  ASSERT_TRUE((*next)->destroySandbox(kUid, stop).empty());
+  EXPECT_TRUE(images.lease.expired());
+}
+
+ROOT_TEST(Runtime, AHungShimCostsTheStartOfTheDaemonSecondsOnly) {
+  RuntimeLife life(world);
+  makeSandbox(life);
+  const int32_t shim = life.status("u1").shim_pid;
+  ASSERT_EQ(::kill(shim, SIGSTOP), 0);
+  Stop stop(std::chrono::seconds(10));
+  EXPECT_EQ(textOf(life.runtime().cleanUp(stop)), "");
+  EXPECT_FALSE(stop.expired());
+  ASSERT_EQ(::kill(shim, SIGCONT), 0);
+  EXPECT_EQ(life.status("u1").sandbox, SandboxPhase::kReady);
+  destroy(life);
+}
+
+ROOT_TEST(Runtime, AStartWhoseAnswerIsLostLeavesNoContainer) {
+  RuntimeLife life(world);
+  makeSandbox(life);
+  ASSERT_TRUE(start(life, 'c', "exit 0"));  // makes what stays for the pod's life
+  life.waitExit("u1", 'c');
+  const int32_t shim = life.status("u1").shim_pid;
+  ASSERT_EQ(::kill(shim, SIGSTOP), 0);
+  Stop stop(std::chrono::milliseconds(300));
+  std::thread waker([&] {
+    eventually([&] { return stop.expired(); });
+    ::kill(shim, SIGCONT);
+  });
+  const auto lost = life.runtime().startContainer(kUid, life.container("u1", 'a', "sleep 1000"), stop);
+  waker.join();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, Code::kDeadlineExceeded) << lost.error().text;
+  EXPECT_EQ(life.status("u1").containers.size(), 1u) << "the shim has forgotten it";
+  destroy(life);
 }
 
 ROOT_TEST(Runtime, AKilledDaemonIsFollowedByOneThatCleansWhatItLeftHalfMade) {
@@ -500,6 +575,69 @@ ROOT_TEST(Runtime, APrivilegedContainerSeesTheHostsDevices) {
   ASSERT_TRUE(start(life, 'b', "ls /dev"));
   life.waitExit("u1", 'b');
   EXPECT_THAT(life.log("u1", 'b'), Not(HasSubstr("kmsg")));
+  destroy(life);
+}
+
+ROOT_TEST(Runtime, AMountOverDevGetsNoNodesOfOurs) {
+  RuntimeLife life(world);
+  makeSandbox(life);
+  const std::string dev = world.scratch + "/own-dev";
+  for (const char* dir : {"", "/pts", "/shm", "/mqueue"}) fs::create_directories(dev + dir);
+  const UniqueFd host(::open(dev.c_str(), O_PATH | O_CLOEXEC));
+  auto request = life.container("u1", 'a', "sleep 1000");
+  request.plan.privileged = true;
+  runtime::OwnedMount mount;
+  mount.plan.target = "/dev/";
+  mount.source = kernel::Mount::clone(host.get(), false)->release();
+  request.mounts.push_back(std::move(mount));
+  Stop stop = patience();
+  (void)life.runtime().startContainer(kUid, std::move(request), stop);
+  for (const auto& entry : fs::directory_iterator(dev)) {
+    EXPECT_TRUE(entry.is_directory()) << entry.path() << " was made on the host";
+  }
+  destroy(life);
+}
+
+ROOT_TEST(Runtime, HostNetworkIsTheHostsNamespace) {
+  RuntimeLife life(world);
+  auto request = life.sandbox("u1");
+  request.plan.namespaces.host_network = true;
+  Stop stop = patience();
+  const auto made = life.runtime().createSandbox(request, stop);
+  ASSERT_TRUE(made) << made.error().text;
+  makeSandbox(life, "own");
+  struct stat host {
+  }, of_pod{}, own{};
+  ASSERT_EQ(::stat("/proc/self/ns/net", &host), 0);
+  const auto netns = life.runtime().openNetns(kUid, stop);
+  ASSERT_TRUE(netns) << netns.error().text;
+  ASSERT_EQ(::fstat(netns->get(), &of_pod), 0);
+  EXPECT_EQ(of_pod.st_ino, host.st_ino);
+  ASSERT_EQ(::fstat(life.runtime().openNetns(PodUid("own"), stop)->get(), &own), 0);
+  EXPECT_NE(own.st_ino, host.st_ino);
+  destroy(life);
+  destroy(life, "own");
+}
+
+ROOT_TEST(Runtime, CallsForOnePodFromManyThreadsQueue) {
+  RuntimeLife life(world);
+  makeSandbox(life);
+  ASSERT_TRUE(start(life, 'a', "sleep 1000"));
+  constexpr int kThreads = 6, kCalls = 5;
+  std::atomic<int> right{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int n = 0; n < kCalls; ++n) {
+        const int code = t * kCalls + n;
+        if (life.exec("u1", 'a', {"sh", "-c", fmt::format("exit {}", code)}, nullptr).exit_code == code)
+          ++right;
+        if (life.status("u1").sandbox != SandboxPhase::kReady) --right;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(right, kThreads * kCalls);
   destroy(life);
 }
 

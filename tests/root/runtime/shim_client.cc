@@ -25,9 +25,10 @@ using runtime::ContainerRecord;
 
 constexpr char kShimBinary[] = KEELSON_BINARY_DIR "/runtime/keelson-shim";
 constexpr char kBusybox[] = "/bin/busybox";
-constexpr const char* kApplets[] = {"sh", "cat", "echo", "sleep", "usleep", "ls", "id", "ps", "mount", "dd", "kill",
-                                    "tty", "stty", "touch", "hostname", "mkdir", "mknod", "ip", "seq", "yes", "head",
-                                    "true", "false", "grep", "pwd", "env", "stat", "readlink", "test", "ulimit"};
+constexpr const char* kApplets[] = {
+    "sh",   "cat",  "echo",  "sleep", "usleep",   "ls",    "id",    "ps",       "mount", "dd",
+    "kill", "tty",  "stty",  "touch", "hostname", "mkdir", "mknod", "ip",       "seq",   "yes",
+    "head", "true", "false", "grep",  "pwd",      "env",   "stat",  "readlink", "test",  "ulimit"};
 
 template <class T>
 T must(Result<T> result) {
@@ -61,7 +62,8 @@ UniqueFd listenAt(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
-  if (bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(socket.get(), 4) != 0)
+  if (bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      listen(socket.get(), 4) != 0)
     throw std::runtime_error("listen at " + path);
   return socket;
 }

@@ -29,8 +29,8 @@ struct TestMount {
 // Which hierarchies the shim is told of: what hosts with only one kind would give it.
 enum class Told { kAll, kUnifiedOnly, kV1Only };
 
-// One shim with its run folder below world.scratch. Every failure of its own set-up fails the test by throwing, which
-// the world's fixture reports. Its end kills the shim; the world's end removes the rest.
+// One shim with its run folder below world.scratch. Every failure of its own set-up fails the test by
+// throwing, which the world's fixture reports. Its end kills the shim; the world's end removes the rest.
 class ShimPod {
  public:
   explicit ShimPod(RootWorld& world, runtime::SandboxPlan plan = {}, Told told = Told::kAll);
@@ -49,7 +49,8 @@ class ShimPod {
   // A plan that runs `script` in busybox's shell with Kubernetes' usual settings.
   static runtime::ContainerPlan planFor(const std::string& id, const std::string& script);
   // Starts it; the cgroup is made first and stays in `cgroups`.
-  Result<runtime::ContainerRecord> start(const runtime::ContainerPlan& plan, std::vector<TestMount> mounts = {});
+  Result<runtime::ContainerRecord> start(const runtime::ContainerPlan& plan,
+                                         std::vector<TestMount> mounts = {});
   // Starts it and waits for its end.
   runtime::ContainerRecord run(const runtime::ContainerPlan& plan, std::vector<TestMount> mounts = {});
   runtime::ContainerRecord waitExit(const std::string& id);
@@ -63,7 +64,8 @@ class ShimPod {
     std::string out, err;
   };
   // Runs a command to its end.
-  ExecOutput exec(const std::string& id, std::vector<std::string> args, std::chrono::milliseconds timeout = {});
+  ExecOutput exec(const std::string& id, std::vector<std::string> args,
+                  std::chrono::milliseconds timeout = {});
   struct ExecHandle {
     UniqueFd result, cancel, out, err, terminal;
   };

@@ -30,8 +30,9 @@ ROOT_TEST(ShimExec, RunsInTheContainersWorld) {
   ShimPod pod(world, sandbox);
   ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "touch /tmp/here; echo ready; sleep 1000")).ok());
   pod.waitLog("c1", "ready");
-  const auto output = pod.exec("c1", {"sh", "-c", "hostname; ls /tmp; echo err >&2; readlink /proc/1/ns/pid; "
-                                                  "readlink /proc/self/ns/pid; exit 9"});
+  const auto output = pod.exec("c1", {"sh", "-c",
+                                      "hostname; ls /tmp; echo err >&2; readlink /proc/1/ns/pid; "
+                                      "readlink /proc/self/ns/pid; exit 9"});
   EXPECT_EQ(output.outcome.exit_code, 9);
   EXPECT_EQ(output.err, "err\n");
   EXPECT_THAT(output.out, ::testing::StartsWith("pod-host\nhere\n"));
@@ -56,12 +57,13 @@ ROOT_TEST(ShimExec, SpeaksOfCommandsThatCannotRunAsShellsDo) {
 ROOT_TEST(ShimExec, ATimeOutEndsTheCommandWithItsChildren) {
   ShimPod pod(world);
   ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "sleep 1000")).ok());
-  const auto output =
-      pod.exec("c1", {"sh", "-c", "sleep 1000 & (sleep 1000 &) ; echo started; sleep 1000"}, std::chrono::milliseconds(300));
+  const auto output = pod.exec("c1", {"sh", "-c", "sleep 1000 & (sleep 1000 &) ; echo started; sleep 1000"},
+                               std::chrono::milliseconds(300));
   EXPECT_TRUE(output.outcome.timed_out);
   EXPECT_EQ(output.outcome.exit_code, 137);
   EXPECT_EQ(output.out, "started\n") << "end-of-file here proves that the children are gone";
-  waitUntil("no exec cgroup", [&] { return pod.exec("c1", {"true"}).outcome.exit_code == 0 && execCgroups(pod).empty(); });
+  waitUntil("no exec cgroup",
+            [&] { return pod.exec("c1", {"true"}).outcome.exit_code == 0 && execCgroups(pod).empty(); });
   EXPECT_TRUE(pod.record("c1")->running);
 }
 
@@ -69,7 +71,8 @@ ROOT_TEST(ShimExec, ATimeOutWithoutTheV2HierarchyEndsTheFamily) {
   ShimPod pod(world, {}, Told::kV1Only);
   ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "sleep 1000")).ok());
   const auto output =
-      pod.exec("c1", {"sh", "-c", "sleep 1000 & sh -c 'sleep 1000; true' & echo started; wait"}, std::chrono::milliseconds(300));
+      pod.exec("c1", {"sh", "-c", "sleep 1000 & sh -c 'sleep 1000; true' & echo started; wait"},
+               std::chrono::milliseconds(300));
   EXPECT_TRUE(output.outcome.timed_out);
   EXPECT_EQ(output.out, "started\n") << "end-of-file here proves that the children are gone";
   EXPECT_TRUE(pod.record("c1")->running);
@@ -105,7 +108,8 @@ ROOT_TEST(ShimExec, WhatACommandLeavesRunningLivesOnUntilTheContainerEnds) {
 ROOT_TEST(ShimExec, GivesATerminal) {
   ShimPod pod(world);
   ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "sleep 1000")).ok());
-  auto process = ShimPod::planFor("c1", "tty; echo 'give me a line'; read line; echo got $line; exit 4").process;
+  auto process =
+      ShimPod::planFor("c1", "tty; echo 'give me a line'; read line; echo got $line; exit 4").process;
   process.tty = true;
   auto handle = pod.startExec("c1", process);
   ASSERT_TRUE(handle.ok()) << handle.error().text;
@@ -148,7 +152,8 @@ ROOT_TEST(ShimExec, JoinsTheContainersCgroups) {
   ShimPod pod(world);
   ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "sleep 1000")).ok());
   const auto output = pod.exec("c1", {"cat", "/proc/self/cgroup"});
-  EXPECT_THAT(output.out, ::testing::Not(HasSubstr(world.cgroup))) << "a cgroup namespace hides the host's path";
+  EXPECT_THAT(output.out, ::testing::Not(HasSubstr(world.cgroup)))
+      << "a cgroup namespace hides the host's path";
   EXPECT_THAT(output.out, HasSubstr(":/"));
 }
 

@@ -16,7 +16,8 @@ using ::testing::SizeIs;
 
 ROOT_TEST(ShimLog, SplitsLongLinesAndMarksAnUnfinishedOne) {
   ShimPod pod(world);
-  pod.run(ShimPod::planFor("c1", "yes a | head -c 40000 | grep -v x | while read -r l; do echo -n aa; done; echo; echo -n end"));
+  pod.run(ShimPod::planFor(
+      "c1", "yes a | head -c 40000 | grep -v x | while read -r l; do echo -n aa; done; echo; echo -n end"));
   const std::string texts = pod.log("c1");
   EXPECT_EQ(texts, std::string(40000, 'a') + "\nend");
   std::istringstream lines(pod.rawLog("c1"));
@@ -41,7 +42,8 @@ ROOT_TEST(ShimLog, RotatesByBytesAndLosesNothing) {
   const auto files = pod.logFiles("c1");
   EXPECT_GT(files.size(), 50u);
   for (const std::string& file : files)
-    EXPECT_LE(std::filesystem::file_size(std::filesystem::path(pod.root()).parent_path() / "logs/c1" / file), 64u * 1024);
+    EXPECT_LE(std::filesystem::file_size(std::filesystem::path(pod.root()).parent_path() / "logs/c1" / file),
+              64u * 1024);
 }
 
 ROOT_TEST(ShimLog, KeepsTheNewestFiles) {
@@ -57,7 +59,9 @@ ROOT_TEST(ShimLog, KeepsTheNewestFiles) {
 
 ROOT_TEST(ShimLog, OutlivesTheDeathOfItsWriter) {
   ShimPod pod(world);
-  ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "echo one; while [ ! -e /go ]; do usleep 10000; done; seq 1 5000; exit 3")).ok());
+  ASSERT_TRUE(pod.start(ShimPod::planFor(
+                            "c1", "echo one; while [ ! -e /go ]; do usleep 10000; done; seq 1 5000; exit 3"))
+                  .ok());
   pod.waitLog("c1", "one");
   for (int deaths = 0; deaths < 2; ++deaths) {
     std::vector<pid_t> writers;
@@ -96,11 +100,13 @@ ROOT_TEST(ShimLog, DropsAndCountsLinesOnAFullDisk) {
 
 ROOT_TEST(ShimLog, ATerminalIsOneStream) {
   ShimPod pod(world);
-  auto plan = ShimPod::planFor("c1", "tty; echo out; echo err >&2; echo console >/dev/console; [ -t 0 ] && echo yes; exit 2");
+  auto plan = ShimPod::planFor(
+      "c1", "tty; echo out; echo err >&2; echo console >/dev/console; [ -t 0 ] && echo yes; exit 2");
   plan.process.tty = true;
   EXPECT_EQ(pod.run(plan).exit_code, 2);
-  EXPECT_EQ(pod.log("c1"), "/dev/pts/0\r\nout\r\nerr\r\nconsole\r\nyes\r\n"
-                           "");
+  EXPECT_EQ(pod.log("c1"),
+            "/dev/pts/0\r\nout\r\nerr\r\nconsole\r\nyes\r\n"
+            "");
 }
 
 ROOT_TEST(ShimLog, ANewInstanceHasItsOwnFile) {

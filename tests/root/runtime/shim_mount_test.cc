@@ -37,8 +37,10 @@ ROOT_TEST(ShimNamespaces, ThePodHasItsNameLoopbackAndSysctls) {
                      {"kernel.shm_rmid_forced", "1"},
                      {"kernel.msgmax", "9000"}};
   ShimPod pod(world, sandbox);
-  pod.run(ShimPod::planFor("c1", "hostname; cat /sys/class/net/lo/flags; cd /proc/sys; cat net/ipv4/ip_unprivileged_port_start "
-                                 "net/ipv4/ping_group_range kernel/shm_rmid_forced kernel/msgmax"));
+  pod.run(ShimPod::planFor(
+      "c1",
+      "hostname; cat /sys/class/net/lo/flags; cd /proc/sys; cat net/ipv4/ip_unprivileged_port_start "
+      "net/ipv4/ping_group_range kernel/shm_rmid_forced kernel/msgmax"));
   EXPECT_EQ(pod.log("c1"), "web-0\n0x9\n0\n0\t2147483647\n1\n9000\n");
   EXPECT_NE(slurp("/proc/sys/kernel/msgmax"), "9000\n");
 }
@@ -48,8 +50,9 @@ ROOT_TEST(ShimNamespaces, AHostPodKeepsTheHostsNamespaces) {
   sandbox.hostname = "unused";
   sandbox.namespaces.host_network = sandbox.namespaces.host_ipc = sandbox.namespaces.host_pid = true;
   ShimPod pod(world, sandbox);
-  pod.run(ShimPod::planFor("c1", "for n in net ipc uts pid mnt; do readlink /proc/self/ns/$n; done; test -e /proc/" +
-                                     std::to_string(pod.shimPid()) + " && echo sees"));
+  pod.run(ShimPod::planFor(
+      "c1", "for n in net ipc uts pid mnt; do readlink /proc/self/ns/$n; done; test -e /proc/" +
+                std::to_string(pod.shimPid()) + " && echo sees"));
   std::string expected;
   for (const char* name : {"net", "ipc", "uts", "pid"})
     expected += fs::read_symlink(std::string("/proc/self/ns/") + name).string() + "\n";
@@ -94,14 +97,18 @@ ROOT_TEST(ShimNamespaces, AnEphemeralContainerJoinsItsTargetsPids) {
 
 ROOT_TEST(ShimMounts, DevHasItsNodesAndNothingElse) {
   ShimPod pod(world);
-  auto plan = ShimPod::planFor("c1", "ls /dev; echo x >/dev/null; head -c 3 /dev/zero | wc -c 2>/dev/null; "
-                                     "stat -c %F:%t:%T:%a /dev/null /dev/extra/node; readlink /dev/ptmx");
+  auto plan = ShimPod::planFor("c1",
+                               "ls /dev; echo x >/dev/null; head -c 3 /dev/zero | wc -c 2>/dev/null; "
+                               "stat -c %F:%t:%T:%a /dev/null /dev/extra/node; readlink /dev/ptmx");
   plan.devices = {{.path = "/dev/extra/node", .block = false, .major = 1, .minor = 5, .mode = 0640},
                   {.path = "/dev/null", .major = 1, .minor = 3}};
   pod.run(plan);
-  EXPECT_THAT(pod.log("c1"), ::testing::StartsWith("extra\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\n"
-                                                   "tty\nurandom\nzero\n"));
-  EXPECT_THAT(pod.log("c1"), HasSubstr("character special file:1:3:666\ncharacter special file:1:5:640\npts/ptmx\n"));
+  EXPECT_THAT(
+      pod.log("c1"),
+      ::testing::StartsWith("extra\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\n"
+                            "tty\nurandom\nzero\n"));
+  EXPECT_THAT(pod.log("c1"),
+              HasSubstr("character special file:1:3:666\ncharacter special file:1:5:640\npts/ptmx\n"));
 }
 
 ROOT_TEST(ShimMounts, SystemFileSystemsAreReadOnly) {
@@ -128,15 +135,23 @@ ROOT_TEST(ShimMounts, AVolumeMayBeReadOnlyOrAFileOrATmpfs) {
   auto tmpfs = pod.client().ensureTmpfs({"cache", 1 << 20, 01777, 0}, stop);
   ASSERT_TRUE(tmpfs.ok()) << tmpfs.error().text;
   ASSERT_TRUE(tmpfs->writeFileAtomic("config", "from-daemon\n", 0644).ok());
-  auto plan = ShimPod::planFor("c1", "cat /ro/file; touch /ro/x 2>&1; cat /etc/hosts; touch /rw/made; cat /cache/config; "
-                                     "touch /cache/sub/y; cat /sub/deeper/config 2>&1; ls /sub");
+  auto plan =
+      ShimPod::planFor("c1",
+                       "cat /ro/file; touch /ro/x 2>&1; cat /etc/hosts; touch /rw/made; cat /cache/config; "
+                       "touch /cache/sub/y; cat /sub/deeper/config 2>&1; ls /sub");
   plan.read_only_root = true;
   std::vector<TestMount> mounts;
   mounts.push_back({{.target = "/ro", .read_only = true}, ShimPod::cloneOf(world.scratch + "/data")});
-  mounts.push_back({{.target = "/etc/hosts", .is_directory = false}, ShimPod::cloneOf(world.scratch + "/data/file")});
+  mounts.push_back(
+      {{.target = "/etc/hosts", .is_directory = false}, ShimPod::cloneOf(world.scratch + "/data/file")});
   mounts.push_back({{.target = "/rw"}, ShimPod::cloneOf(world.scratch + "/data")});
-  mounts.push_back({{.target = "/cache", .source = runtime::MountSource::kPodTmpfs, .tmpfs_name = "cache"}, {}});
-  mounts.push_back({{.target = "/sub", .source = runtime::MountSource::kPodTmpfs, .tmpfs_name = "cache", .sub_path = "sub"}, {}});
+  mounts.push_back(
+      {{.target = "/cache", .source = runtime::MountSource::kPodTmpfs, .tmpfs_name = "cache"}, {}});
+  mounts.push_back({{.target = "/sub",
+                     .source = runtime::MountSource::kPodTmpfs,
+                     .tmpfs_name = "cache",
+                     .sub_path = "sub"},
+                    {}});
   pod.run(plan, std::move(mounts));
   EXPECT_EQ(pod.log("c1"),
             "content\ntouch: /ro/x: Read-only file system\ncontent\nfrom-daemon\n"
@@ -157,7 +172,9 @@ ROOT_TEST(ShimMounts, ASubPathThatLeavesItsVolumeIsRefused) {
   for (const char* sub_path : {"out", "../shm", "/proc"}) {
     auto plan = ShimPod::planFor("c1", "true");
     std::vector<TestMount> mounts;
-    mounts.push_back({{.target = "/v", .source = runtime::MountSource::kPodTmpfs, .tmpfs_name = "v", .sub_path = sub_path}, {}});
+    mounts.push_back(
+        {{.target = "/v", .source = runtime::MountSource::kPodTmpfs, .tmpfs_name = "v", .sub_path = sub_path},
+         {}});
     const auto started = pod.start(plan, std::move(mounts));
     ASSERT_FALSE(started.ok()) << sub_path;
     EXPECT_THAT(started.error().text, HasSubstr("mount volume: /v: subPath"));
@@ -183,7 +200,8 @@ ROOT_TEST(ShimMounts, MountsMadeOnTheHostReachAContainerThatAskedForThem) {
     mounts.push_back(cloneWith(propagation, flag));
     ASSERT_TRUE(pod.start(ShimPod::planFor(id, script), std::move(mounts)).ok());
   }
-  auto bidirectional = ShimPod::planFor("shared", "mkdir /v/mine && mount -t tmpfs none /v/mine && touch /v/mine/it && echo ok");
+  auto bidirectional = ShimPod::planFor(
+      "shared", "mkdir /v/mine && mount -t tmpfs none /v/mine && touch /v/mine/it && echo ok");
   bidirectional.process.capabilities = ~0ull;
   std::vector<TestMount> mounts;
   mounts.push_back(cloneWith(runtime::Propagation::kShared, MS_SHARED));
@@ -282,8 +300,13 @@ ROOT_TEST(HostPathHelper, SubPathsStayInsideTheVolume) {
   fs::create_symlink("in/side", base + "/good");
   fs::create_symlink("/etc", base + "/bad");
   fs::create_symlink("../../etc", base + "/up");
-  for (const auto& [sub_path, ok] : {std::pair{"in", true}, {"good", true}, {"made/here", true}, {"bad", false},
-                                     {"up", false}, {"../h", false}, {"in/../../x", false}}) {
+  for (const auto& [sub_path, ok] : {std::pair{"in", true},
+                                     {"good", true},
+                                     {"made/here", true},
+                                     {"bad", false},
+                                     {"up", false},
+                                     {"../h", false},
+                                     {"in/../../x", false}}) {
     runtime::HostPathWire request;
     request.path = base;
     request.sub_path = sub_path;

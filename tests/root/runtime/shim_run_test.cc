@@ -49,7 +49,8 @@ ROOT_TEST(Shim, NamesItselfInThePidFile) {
   runtime::SandboxPlan plan;
   plan.boot_id = "boot-1";
   ShimPod pod(world, plan);
-  EXPECT_THAT(slurp(pod.runFolder() + "/shim.pid"), MatchesRegex(std::to_string(pod.shimPid()) + " [0-9]+ boot-1\n"));
+  EXPECT_THAT(slurp(pod.runFolder() + "/shim.pid"),
+              MatchesRegex(std::to_string(pod.shimPid()) + " [0-9]+ boot-1\n"));
 }
 
 ROOT_TEST(Shim, ReportsTheSignalThatEndedAContainer) {
@@ -63,7 +64,9 @@ ROOT_TEST(Shim, ReportsTheSignalThatEndedAContainer) {
 
 ROOT_TEST(Shim, StopLetsTheContainerEndInItsOwnWay) {
   ShimPod pod(world);
-  ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "trap 'exit 7' TERM; echo ready; while :; do usleep 10000; done")).ok());
+  ASSERT_TRUE(
+      pod.start(ShimPod::planFor("c1", "trap 'exit 7' TERM; echo ready; while :; do usleep 10000; done"))
+          .ok());
   pod.waitLog("c1", "ready");
   pod.stop("c1", SIGTERM, std::chrono::seconds(30));
   EXPECT_EQ(pod.waitExit("c1").exit_code, 7);
@@ -71,7 +74,9 @@ ROOT_TEST(Shim, StopLetsTheContainerEndInItsOwnWay) {
 
 ROOT_TEST(Shim, StopKillsTheWholeContainerAfterItsGrace) {
   ShimPod pod(world);
-  ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "trap '' TERM; sleep 1000 & sleep 1000 & echo ready; wait; sleep 1000")).ok());
+  ASSERT_TRUE(pod.start(ShimPod::planFor(
+                            "c1", "trap '' TERM; sleep 1000 & sleep 1000 & echo ready; wait; sleep 1000"))
+                  .ok());
   pod.waitLog("c1", "ready");
   pod.stop("c1", SIGTERM, std::chrono::hours(1));
   pod.stop("c1", SIGTERM, std::chrono::milliseconds(50));  // a later request shortens
@@ -120,8 +125,16 @@ ROOT_TEST(Shim, AFailedStartSaysWhyAndLeavesNothing) {
   std::ofstream(pod.root() + "/text") << "no program";
   std::filesystem::permissions(pod.root() + "/text", std::filesystem::perms::all);
   const StartFailure failures[] = {
-      {"f1", {"badcommand"}, "/", "exec: \"badcommand\": executable file not found in $PATH", Code::kNotFound},
-      {"f2", {"/nowhere"}, "/", "exec: \"/nowhere\": stat /nowhere: no such file or directory", Code::kNotFound},
+      {"f1",
+       {"badcommand"},
+       "/",
+       "exec: \"badcommand\": executable file not found in $PATH",
+       Code::kNotFound},
+      {"f2",
+       {"/nowhere"},
+       "/",
+       "exec: \"/nowhere\": stat /nowhere: no such file or directory",
+       Code::kNotFound},
       {"f3", {"/plain"}, "/", "exec: \"/plain\": permission denied", Code::kInvalidArgument},
       {"f4", {"/bin"}, "/", "exec: \"/bin\": is a directory", Code::kInvalidArgument},
       {"f5", {"/text"}, "/", "exec /text: exec format error", Code::kInvalidArgument},
@@ -168,7 +181,8 @@ ROOT_TEST(Shim, ASecondConnectionReplacesTheFirst) {
 
 ROOT_TEST(Shim, ContainersRunOnWithoutAnyConnectionAndExitsAreFoundLater) {
   ShimPod pod(world);
-  ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "while [ ! -e /go ]; do usleep 10000; done; echo went; exit 5")).ok());
+  ASSERT_TRUE(
+      pod.start(ShimPod::planFor("c1", "while [ ! -e /go ]; do usleep 10000; done; echo went; exit 5")).ok());
   { [[maybe_unused]] const auto gone = std::move(pod.client()); }
   std::ofstream(pod.root() + "/go") << "";
   waitUntil("exit record", [&] { return std::filesystem::exists(pod.runFolder() + "/exits/c1"); });

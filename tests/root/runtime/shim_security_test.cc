@@ -34,7 +34,8 @@ ROOT_TEST(ShimSecurity, GivesExactlyThePlannedCapabilities) {
 ROOT_TEST(ShimSecurity, AHostDeviceMadeByMknodCannotBeOpened) {
   // A disk of the host: 7:0 is the first loop device, which any host may have and no container should read.
   const std::string script =
-      "mknod /tmp/disk b 7 0 && cat /tmp/disk 2>&1; mknod /tmp/kmsg c 1 11 && echo x 2>&1 >/tmp/kmsg; cat /dev/null && "
+      "mknod /tmp/disk b 7 0 && cat /tmp/disk 2>&1; mknod /tmp/kmsg c 1 11 && echo x 2>&1 >/tmp/kmsg; cat "
+      "/dev/null && "
       "head -c 2 /dev/zero >/dev/null && echo usable; cat /dev/mine >/dev/null && echo mine";
   for (const Told told : {Told::kAll, Told::kUnifiedOnly}) {
     if (told == Told::kUnifiedOnly && world.hierarchies.mode == kernel::CgroupMode::kV1) continue;
@@ -99,13 +100,15 @@ ROOT_TEST(ShimSecurity, InstallsTheSeccompFilterWithAndWithoutNoNewPrivileges) {
     const std::string log = outputOf(pod, plan);
     EXPECT_THAT(log, HasSubstr("Invalid cross-device link"));
     EXPECT_THAT(log, HasSubstr("Seccomp:\t2\n"));
-    EXPECT_THAT(log, HasSubstr("CapPrm:\t0000000000000001\n")) << "CAP_SYS_ADMIN was kept only for the filter";
+    EXPECT_THAT(log, HasSubstr("CapPrm:\t0000000000000001\n"))
+        << "CAP_SYS_ADMIN was kept only for the filter";
   }
 }
 
 ROOT_TEST(ShimSecurity, AReadOnlyRootRefusesWritesAndDevStaysWritable) {
   ShimPod pod(world);
-  auto plan = ShimPod::planFor("c1", "touch /x 2>&1; touch /dev/y && echo dev; touch /dev/shm/z && echo shm; pwd");
+  auto plan =
+      ShimPod::planFor("c1", "touch /x 2>&1; touch /dev/y && echo dev; touch /dev/shm/z && echo shm; pwd");
   plan.read_only_root = true;
   plan.process.cwd = "/made/for/it";
   EXPECT_EQ(outputOf(pod, plan), "touch: /x: Read-only file system\ndev\nshm\n/made/for/it\n");
@@ -116,9 +119,10 @@ ROOT_TEST(ShimSecurity, MasksAndProtectsPaths) {
   std::filesystem::create_directory(pod.root() + "/secret");
   std::ofstream(pod.root() + "/secret/key") << "k";
   std::ofstream(pod.root() + "/file") << "content";
-  auto plan = ShimPod::planFor("c1",
-                               "ls /secret; touch /secret/a 2>&1; cat /file; echo x >/proc/sys/kernel/domainname; "
-                               "cat /proc/kcore; ls /proc/acpi /sys/firmware 2>&1");
+  auto plan =
+      ShimPod::planFor("c1",
+                       "ls /secret; touch /secret/a 2>&1; cat /file; echo x >/proc/sys/kernel/domainname; "
+                       "cat /proc/kcore; ls /proc/acpi /sys/firmware 2>&1");
   plan.masked_paths = {"/secret", "/file", "/proc/kcore", "/proc/acpi", "/sys/firmware", "/not/there"};
   plan.read_only_paths = {"/proc/sys", "/nor/this"};
   const std::string log = outputOf(pod, plan);
@@ -151,7 +155,8 @@ ROOT_TEST(ShimSecurity, RefusesAnImageThatMovesProcElsewhere) {
 ROOT_TEST(ShimSecurity, NoDescriptorOfTheHostReachesTheContainer) {
   ShimPod pod(world);
   const std::string script =
-      "for i in $(seq 0 64); do [ -e /proc/$$/fd/$i ] && echo -n \"$i \"; done; echo $(readlink /proc/$$/cwd)";
+      "for i in $(seq 0 64); do [ -e /proc/$$/fd/$i ] && echo -n \"$i \"; done; echo $(readlink "
+      "/proc/$$/cwd)";
   EXPECT_EQ(outputOf(pod, ShimPod::planFor("c1", script)), "0 1 2 /\n");
   ASSERT_TRUE(pod.start(ShimPod::planFor("c2", "sleep 1000")).ok());
   EXPECT_EQ(pod.exec("c2", {"sh", "-c", script}).out, "0 1 2 /\n");
@@ -174,7 +179,8 @@ ROOT_TEST(ShimSecurity, VolumeTargetsNeverLeaveTheRoot) {
   std::filesystem::create_symlink(outside, pod.root() + "/absolute");
   std::filesystem::create_symlink("../../../../../../.." + outside + "/b", pod.root() + "/relative");
   std::filesystem::create_symlink("/run", pod.root() + "/var-run");
-  auto plan = ShimPod::planFor("c1", "touch /absolute/v/a /relative/v/b /var-run/secrets/c && ls /run/secrets");
+  auto plan =
+      ShimPod::planFor("c1", "touch /absolute/v/a /relative/v/b /var-run/secrets/c && ls /run/secrets");
   std::vector<TestMount> mounts;
   for (const char* target : {"/absolute/v", "/relative/v", "/var-run/secrets"}) {
     const std::string source = world.scratch + "/volume" + std::to_string(mounts.size());
@@ -190,21 +196,83 @@ ROOT_TEST(ShimSecurity, TheInitOfASharedPidNamespaceHasNothingToTake) {
   runtime::SandboxPlan sandbox;
   sandbox.namespaces.share_pid = true;
   ShimPod pod(world, sandbox);
-  auto plan = ShimPod::planFor("c1",
-                               "cat /proc/1/comm; grep -E 'Uid|CapPrm|CapBnd|NoNewPrivs|Seccomp:' /proc/1/status; "
-                               "readlink /proc/1/ns/net; readlink /proc/self/ns/net; ls /proc/1/root/ 2>&1; ls /proc/1/fd");
+  auto plan = ShimPod::planFor(
+      "c1",
+      "cat /proc/1/comm; grep -E 'Uid|CapPrm|CapBnd|NoNewPrivs|Seccomp:' /proc/1/status; "
+      "readlink /proc/1/ns/net; readlink /proc/self/ns/net; ls /proc/1/root/ 2>&1; ls /proc/1/fd");
   plan.process.capabilities = ~0ull;
   const std::string log = outputOf(pod, plan);
   EXPECT_THAT(log, HasSubstr("keelson-init\n"));
   EXPECT_THAT(log, HasSubstr("Uid:\t65535\t65535\t65535\t65535\n"));
-  EXPECT_THAT(log, HasSubstr("CapPrm:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t1\n"));
+  EXPECT_THAT(
+      log, HasSubstr("CapPrm:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t1\n"));
   EXPECT_THAT(log, Not(HasSubstr("proc\n"))) << "its root is empty";
+}
+
+ROOT_TEST(ShimSecurity, APodWhoseSharedInitDiesIsLost) {
+  runtime::SandboxPlan sandbox;
+  sandbox.namespaces.share_pid = true;
+  ShimPod pod(world, sandbox);
+  ASSERT_TRUE(pod.start(ShimPod::planFor("c1", "sleep 1000")).ok());
+  const auto inits = pod.childrenNamed("keelson-init");
+  ASSERT_EQ(inits.size(), 1u);
+  ASSERT_EQ(kill(inits[0], SIGKILL), 0);
+  EXPECT_TRUE(pod.shim().waitEnd(kPatience).ok());
+}
+
+ROOT_TEST(ShimSecurity, ACommandIsNeverSeenOutsideOfTheContainer) {
+  // The container looks into the root of whatever appears in its /proc; only the shim's root has /tmpfs.
+  ShimPod pod(world);
+  auto plan =
+      ShimPod::planFor("c1",
+                       "touch /mark; echo ready; while [ ! -e /tmp/end ]; do for p in /proc/[0-9]*; do "
+                       "[ -e $p/root/tmpfs ] && echo leak; done; done");
+  plan.process.capabilities = ~0ull;
+  ASSERT_TRUE(pod.start(plan).ok());
+  pod.waitLog("c1", "ready");
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(pod.exec("c1", {"true"}).outcome.exit_code, 0);
+  ASSERT_EQ(pod.exec("c1", {"touch", "/tmp/end"}).outcome.exit_code, 0);
+  pod.waitExit("c1");
+  EXPECT_EQ(pod.log("c1"), "ready\n");
+}
+
+ROOT_TEST(ShimSecurity, AVolumeAtDevIsReadOnlyWhenAskedAndGetsNothingInside) {
+  ShimPod pod(world);
+  const std::string source = world.scratch + "/dev";
+  for (const char* name : {"/pts", "/shm", "/mqueue"}) std::filesystem::create_directories(source + name);
+  std::vector<TestMount> mounts;
+  mounts.push_back({{.target = "/dev", .read_only = true}, ShimPod::cloneOf(source)});
+  auto plan = ShimPod::planFor("c1", "ls /dev; touch /dev/x 2>&1; grep -c ' /dev/' /proc/self/mounts");
+  EXPECT_EQ(outputOf(pod, plan, std::move(mounts)),
+            "mqueue\npts\nshm\ntouch: /dev/x: Read-only file system\n0\n");
+}
+
+ROOT_TEST(ShimSecurity, RefusesAVolumeInsideOfProc) {
+  ShimPod pod(world);
+  std::vector<TestMount> mounts;
+  mounts.push_back({{.target = "/proc/sys"}, ShimPod::cloneOf(world.scratch)});
+  const auto started = pod.start(ShimPod::planFor("c1", "true"), std::move(mounts));
+  ASSERT_FALSE(started.ok());
+  EXPECT_EQ(started.error().code, Code::kInvalidArgument);
+  EXPECT_THAT(started.error().text, HasSubstr("proc file system"));
+}
+
+ROOT_TEST(ShimSecurity, AHostIpcPodHasTheHostsSharedMemory) {
+  runtime::SandboxPlan sandbox;
+  sandbox.namespaces.host_ipc = true;
+  const std::string shared = "/dev/shm/keelson-test-" + std::to_string(getpid());
+  std::ofstream(shared) << "host\n";
+  ShimPod pod(world, sandbox);
+  EXPECT_EQ(outputOf(pod, ShimPod::planFor("c1", "cat " + shared)), "host\n");
+  std::filesystem::remove(shared);
 }
 
 ROOT_TEST(ShimSecurity, PrivilegedContainersWriteToSysAndSeeNoMask) {
   ShimPod pod(world);
-  auto plan = ShimPod::planFor("c1", "grep -E ' /(sys|sys/fs/cgroup/.*|proc/sys) ' /proc/self/mounts | while read a b c d e; do "
-                                     "echo $b ${d%%,*}; done; grep CapEff /proc/self/status");
+  auto plan = ShimPod::planFor(
+      "c1",
+      "grep -E ' /(sys|sys/fs/cgroup/.*|proc/sys) ' /proc/self/mounts | while read a b c d e; do "
+      "echo $b ${d%%,*}; done; grep CapEff /proc/self/status");
   plan.privileged = true;
   plan.process.capabilities = ~0ull;
   plan.masked_paths = {"/proc/kcore"};

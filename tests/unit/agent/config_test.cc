@@ -16,10 +16,11 @@ std::string errorOf(const std::string& text) {
 }
 
 TEST(Config, ReadsItsDocumentsInAnyOrder) {
-  const auto config = parseConfig(std::string(kKeelson) +
-                                      "bridge: br7\nregistries:\n- {host: docker.io, mirrors: [\"http://127.0.0.1:5000\"]}\n---\n" +
-                                      kKubelet + "maxPods: 7\nclusterDNS: [10.96.0.10]\n",
-                                  "c.yaml");
+  const auto config = parseConfig(
+      std::string(kKeelson) +
+          "bridge: br7\nregistries:\n- {host: docker.io, mirrors: [\"http://127.0.0.1:5000\"]}\n---\n" +
+          kKubelet + "maxPods: 7\nclusterDNS: [10.96.0.10]\n",
+      "c.yaml");
   ASSERT_TRUE(config) << config.error().text;
   EXPECT_EQ(config->kubelet.max_pods, 7);
   EXPECT_EQ(config->kubelet.cluster_dns, std::vector<std::string>{"10.96.0.10"});
@@ -73,7 +74,9 @@ TEST(Config, RefusesByName) {
       {"apiVersion: kubelet.config.k8s.io/v1\nkind: KubeletConfiguration\n", "v1beta1"},
       {"- a\n", "kind"},
   };
-  for (const auto& each : cases) EXPECT_NE(errorOf(each.text).find(each.part), std::string::npos) << each.text << "\n" << errorOf(each.text);
+  for (const auto& each : cases)
+    EXPECT_NE(errorOf(each.text).find(each.part), std::string::npos) << each.text << "\n"
+                                                                     << errorOf(each.text);
 }
 
 TEST(Config, ChecksValuesAndListsEveryFinding) {
@@ -90,7 +93,8 @@ TEST(Config, ChecksValuesAndListsEveryFinding) {
   const auto result = validateConfig(config);
   ASSERT_FALSE(result);
   EXPECT_TRUE(result.error().text.starts_with("invalid configuration: ")) << result.error().text;
-  for (const char* field : {"syncFrequency", "containerLogMaxFiles", "containerLogMaxSize", "podCIDR", "bridge", "mtu", "logLevel", "clusterDNS"})
+  for (const char* field : {"syncFrequency", "containerLogMaxFiles", "containerLogMaxSize", "podCIDR",
+                            "bridge", "mtu", "logLevel", "clusterDNS"})
     EXPECT_NE(result.error().text.find(field), std::string::npos) << field;
 }
 

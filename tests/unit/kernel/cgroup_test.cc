@@ -168,6 +168,28 @@ TEST(Cgroup, IsPopulatedFollowsItsEventsFile) {
   EXPECT_FALSE(cgroup->isPopulated());
 }
 
+TEST(Cgroup, IsPopulatedByAProcessOfOneHierarchyAlone) {
+  Tree tree{{"cpu,cpuacct/x/cgroup.procs", ""}, {"cpuset/x/cgroup.procs", ""},
+            {"memory/x/cgroup.procs", ""},      {"memory/x/below/cgroup.procs", "7\n"},
+            {"unified/x/cgroup.procs", ""},     {"unified/x/cgroup.events", "populated 0\nfrozen 0\n"}};
+  auto cgroup = Cgroup::open(hybrid(tree), "x");
+  ASSERT_TRUE(cgroup.ok());
+  EXPECT_TRUE(cgroup->isPopulated());
+  tree.write("memory/x/below/cgroup.procs", "");
+  EXPECT_FALSE(cgroup->isPopulated());
+}
+
+TEST(Cgroup, WhatCannotBeReadCountsAsPopulated) {
+  const Tree events{{"x/cgroup.procs", ""}, {"x/cgroup.events/not-a-file", ""}};
+  auto of_events = Cgroup::open(v2(events), "x");
+  ASSERT_TRUE(of_events.ok());
+  EXPECT_TRUE(of_events->isPopulated());
+  const Tree processes{{"x/cgroup.procs", "no number\n"}};
+  auto of_processes = Cgroup::open(v2(processes), "x");
+  ASSERT_TRUE(of_processes.ok());
+  EXPECT_TRUE(of_processes->isPopulated());
+}
+
 TEST(Cgroup, WaitEmptyNamesWhoIsLeft) {
   const Tree tree{{"x/cgroup.procs", "999999999\n"}, {"x/cgroup.events", "populated 1\n"}};
   auto cgroup = Cgroup::open(v2(tree), "x");

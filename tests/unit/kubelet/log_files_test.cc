@@ -52,6 +52,16 @@ TEST_F(Logs, AnInstanceGoesWithItsRotatedFiles) {
   EXPECT_TRUE(fs::exists(logs.file(owner, "nginx", 11)));
 }
 
+TEST_F(Logs, AUidThatEndsLikeAnotherIsAnother) {
+  LogFiles::Owner other = owner;
+  other.uid = PodUid("other_uid-1");
+  touch(logs.file(other, "nginx", 0));
+  EXPECT_TRUE(logs.removePod(owner.uid).empty());
+  EXPECT_TRUE(fs::exists(logs.file(other, "nginx", 0)));
+  EXPECT_TRUE(logs.removePod(other.uid).empty());
+  EXPECT_FALSE(fs::exists(logs.file(other, "nginx", 0)));
+}
+
 TEST_F(Logs, APodGoesByItsUidAlone) {
   touch(logs.file(owner, "nginx", 0));
   ASSERT_TRUE(logs.ensureLink(owner, "nginx", ContainerId("abc"), 0));

@@ -24,9 +24,10 @@ std::string readText(const fs::path& path) {
 }
 
 bool isInit(const api::Pod& pod, const std::string& name) {
-  return std::any_of(pod.spec.init_containers.begin(), pod.spec.init_containers.end(), [&](const auto& container) {
-    return container.name == name && initKind(container) == ContainerKind::kInit;
-  });
+  return std::any_of(pod.spec.init_containers.begin(), pod.spec.init_containers.end(),
+                     [&](const auto& container) {
+                       return container.name == name && initKind(container) == ContainerKind::kInit;
+                     });
 }
 
 // Every running init container has done its work, every container that was told to stop has stopped.

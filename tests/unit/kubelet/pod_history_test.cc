@@ -19,6 +19,16 @@ TEST(RecordObserved, AdoptsAnInstanceThatWasNeverSaved) {
   EXPECT_EQ(world.record.start_time, kNow);
 }
 
+TEST(RecordObserved, AdoptsAnInstanceWhoseLogAloneWasCounted) {
+  PodWorld world(onePod());
+  world.sandbox().running("web", 0);
+  world.record.containers["web"].next_attempt = 1;
+  world.fold();
+  EXPECT_EQ(world.record.containers["web"].next_attempt, 1u);
+  ASSERT_TRUE(world.record.containers["web"].current);
+  EXPECT_EQ(world.record.containers["web"].current->id, idOf("web", 0));
+}
+
 TEST(RecordObserved, NotesAnEndOnceWithItsMessage) {
   PodWorld world(onePod());
   world.sandbox().running("web").fold();

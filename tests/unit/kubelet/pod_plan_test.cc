@@ -96,8 +96,7 @@ TEST(PlanPod, RestartsFailedContainerAfterBackoff) {
       const Plan held = world.plan();
       ASSERT_TRUE(held.wake_at);
       EXPECT_EQ(*held.wake_at - world.now, wait);
-      EXPECT_EQ(held.waits,
-                std::vector<std::string>{"back-off " + goDuration(wait) + " of container web"});
+      EXPECT_EQ(held.waits, std::vector<std::string>{"back-off " + goDuration(wait) + " of container web"});
       world.pass(wait - seconds(1));
       for (const auto& action : world.plan().actions)
         EXPECT_FALSE(std::holds_alternative<StartContainer>(action));
@@ -451,6 +450,19 @@ TEST(PlanPod, AShorterGracePeriodTakesEffectAndALongerOneDoesNot) {
   EXPECT_EQ(world.text(), "wait: container web to stop\nwake in 35s\n");
   world.record.deletion->grace = seconds(5);
   EXPECT_EQ(world.text(), "StopContainer web signal 15 grace 5s\nwait: container web to stop\nwake in 10s\n");
+}
+
+TEST(PlanPod, AClockThatIsSetBackDoesNotLengthenTheGracePeriod) {
+  PodWorld world(onePod());
+  world.images().sandbox().running("web").fold().remove(seconds(30)).pass(-hours(1));
+  const Plan deleted = world.plan();
+  ASSERT_EQ(deleted.actions.size(), 1u);
+  EXPECT_EQ(std::get<StopContainer>(deleted.actions[0]).grace, Duration(seconds(30)));
+  PodWorld ended(onePod());
+  ended.images().sandbox().running("web").fold();
+  ended.record.ending = Ending{"Failed", "DeadlineExceeded", "", ended.now};
+  ended.pass(-hours(1));
+  EXPECT_EQ(std::get<StopContainer>(ended.plan().actions.at(0)).grace, Duration(seconds(30)));
 }
 
 TEST(PlanPod, ContinuesADeletionOfAnEarlierLifeWithTheTimeThatIsLeft) {

@@ -9,6 +9,7 @@ PodRecord fullRecord() {
   PodRecord record;
   record.pod_namespace = "default";
   record.pod_name = "web";
+  record.source = "/etc/kubernetes/manifests/web.yaml";
   record.admission = Admission{false, "OutOfcpu", "Pod was rejected: no"};
   record.start_time = kNow;
   record.next_sandbox = 3;

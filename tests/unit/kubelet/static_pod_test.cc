@@ -37,7 +37,8 @@ TEST(ReadManifest, CompletesAPodAsKubeletDoes) {
 // An upgrade of the daemon must not make new pods of old files. If this test fails, the encoder changed what
 // it writes for an unchanged manifest: keep the old form for the hash.
 TEST(ReadManifest, UidsStayTheSameFromReleaseToRelease) {
-  EXPECT_EQ(readManifest(kPod, "node1", "/m/web.yaml", kNow)->pods[0].pod->metadata.uid, "9ba749005a3621132c2845d1909d0890");
+  EXPECT_EQ(readManifest(kPod, "node1", "/m/web.yaml", kNow)->pods[0].pod->metadata.uid,
+            "9ba749005a3621132c2845d1909d0890");
 }
 
 TEST(ReadManifest, TheUidDependsOnContentFileAndNodeOnly) {

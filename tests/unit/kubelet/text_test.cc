@@ -20,7 +20,8 @@ TEST(CleanText, ReplacesWhatIsNotUtf8) {
 }
 
 TEST(GoDuration, IsWhatKubernetesPrints) {
-  const std::pair<int, const char*> cases[] = {{0, "0s"}, {40, "40s"}, {80, "1m20s"}, {300, "5m0s"}, {3600, "1h0m0s"}};
+  const std::pair<int, const char*> cases[] = {
+      {0, "0s"}, {40, "40s"}, {80, "1m20s"}, {300, "5m0s"}, {3600, "1h0m0s"}};
   for (const auto& [seconds, text] : cases) EXPECT_EQ(goDuration(std::chrono::seconds(seconds)), text);
 }
 

@@ -28,16 +28,17 @@ TEST_P(CriLines, AreCutAsContainerdDoes) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, CriLines,
-    ::testing::Values(Case{"Nothing", {""}, {}}, Case{"OneLine", {"a\n"}, {{"a", false}}},
-                      Case{"EmptyLines", {"\n\n"}, {{"", false}, {"", false}}},
-                      Case{"AcrossReads", {"he", "ll", "o\nx", "\n"}, {{"hello", false}, {"x", false}}},
-                      Case{"Unfinished", {"a\nb"}, {{"a", false}, {"b", true}}},
-                      Case{"ExactlyFull", {as(16384) + "\n"}, {{as(16384), false}}},
-                      Case{"ExactlyFullNewlineLater", {as(16384), "\nb\n"}, {{as(16384), false}, {"b", false}}},
-                      Case{"OneMore", {as(16385) + "\n"}, {{as(16384), true}, {"a", false}}},
-                      Case{"OneMoreInPieces", {as(10000), as(6385), "\n"}, {{as(16384), true}, {"a", false}}},
-                      Case{"ThreePieces", {as(40000) + "\n"}, {{as(16384), true}, {as(16384), true}, {as(7232), false}}},
-                      Case{"FullAndNoNewline", {as(16384)}, {{as(16384), true}}}),
+    ::testing::Values(
+        Case{"Nothing", {""}, {}}, Case{"OneLine", {"a\n"}, {{"a", false}}},
+        Case{"EmptyLines", {"\n\n"}, {{"", false}, {"", false}}},
+        Case{"AcrossReads", {"he", "ll", "o\nx", "\n"}, {{"hello", false}, {"x", false}}},
+        Case{"Unfinished", {"a\nb"}, {{"a", false}, {"b", true}}},
+        Case{"ExactlyFull", {as(16384) + "\n"}, {{as(16384), false}}},
+        Case{"ExactlyFullNewlineLater", {as(16384), "\nb\n"}, {{as(16384), false}, {"b", false}}},
+        Case{"OneMore", {as(16385) + "\n"}, {{as(16384), true}, {"a", false}}},
+        Case{"OneMoreInPieces", {as(10000), as(6385), "\n"}, {{as(16384), true}, {"a", false}}},
+        Case{"ThreePieces", {as(40000) + "\n"}, {{as(16384), true}, {as(16384), true}, {as(7232), false}}},
+        Case{"FullAndNoNewline", {as(16384)}, {{as(16384), true}}}),
     [](const auto& tested) { return tested.param.name; });
 
 TEST(CriPrefix, HasTimeStreamAndTag) {

@@ -19,23 +19,36 @@ namespace fs = std::filesystem;
 using ::testing::StartsWith;
 
 size_t positionOf(std::span<const InitStep> steps, std::string_view name) {
-  const auto found = std::find_if(steps.begin(), steps.end(), [&](const InitStep& step) { return step.name == name; });
+  const auto found =
+      std::find_if(steps.begin(), steps.end(), [&](const InitStep& step) { return step.name == name; });
   EXPECT_NE(found, steps.end()) << name;
   return static_cast<size_t>(found - steps.begin());
 }
 
 TEST(InitSteps, ComeInTheOrderThatSecurityNeeds) {
-  const char* const order[] = {"join cgroups", "make cgroup namespace", "attach root", "mount proc", "mount volume",
-                               "protect", "mask", "pivot_root", "protect root", "close descriptors", "set user",
-                               "die with the shim", "set no_new_privs", "install seccomp filter", "drop capabilities"};
+  const char* const order[] = {"join cgroups",
+                               "make cgroup namespace",
+                               "attach root",
+                               "mount proc",
+                               "mount volume",
+                               "protect",
+                               "mask",
+                               "pivot_root",
+                               "protect root",
+                               "close descriptors",
+                               "set user",
+                               "die with the shim",
+                               "set no_new_privs",
+                               "install seccomp filter",
+                               "drop capabilities"};
   for (size_t i = 0; i + 1 < std::size(order); ++i)
     EXPECT_LT(positionOf(containerSteps(), order[i]), positionOf(containerSteps(), order[i + 1])) << order[i];
 }
 
 TEST(InitSteps, OfExecDropPrivilegesAsThoseOfAContainerDo) {
-  const auto from = positionOf(execSteps(), "set standard files");
+  const auto from = positionOf(execSteps(), "start session");
   const auto tail = execSteps().subspan(from);
-  const auto same = containerSteps().subspan(positionOf(containerSteps(), "set standard files"));
+  const auto same = containerSteps().subspan(positionOf(containerSteps(), "start session"));
   ASSERT_EQ(tail.size(), same.size());
   for (size_t i = 0; i < tail.size(); ++i) EXPECT_EQ(tail[i].run, same[i].run);
 }
@@ -77,7 +90,8 @@ TEST_F(InitFiles, ProgramsAreFoundAndRefusedInGosWords) {
   EXPECT_EQ(findExecutable("plain", env).error().text, "exec: \"plain\": executable file not found in $PATH");
   EXPECT_EQ(findExecutable("run", {}).error().code, Code::kNotFound);
   EXPECT_EQ(findExecutable("", env).error().text, "exec: \"\": executable file not found in $PATH");
-  EXPECT_EQ(findExecutable("/no/x", env).error().text, "exec: \"/no/x\": stat /no/x: no such file or directory");
+  EXPECT_EQ(findExecutable("/no/x", env).error().text,
+            "exec: \"/no/x\": stat /no/x: no such file or directory");
   EXPECT_EQ(findExecutable(path_ + "/bin/plain", env).error().text,
             "exec: \"" + path_ + "/bin/plain\": permission denied");
   EXPECT_EQ(findExecutable(path_ + "/bin", env).error().text, "exec: \"" + path_ + "/bin\": is a directory");

@@ -81,13 +81,15 @@ TEST_F(LogFileTest, NamesOfOneSecondSortByAge) {
 }
 
 TEST_F(LogFileTest, RemovesTheOldestAlsoOfAnEarlierWriter) {
-  for (const char* name : {"0.log.20250101-000000", "0.log.20250102-000000", "0.log.gz", "1.log.20240101-000000"})
+  for (const char* name :
+       {"0.log.20250101-000000", "0.log.20250102-000000", "0.log.gz", "1.log.20240101-000000"})
     std::ofstream(path_ + "/" + name) << "x";
   LogFile log = open({.max_bytes = 1, .max_files = 2});
   log.append("", "a", "", kNoon);
   log.append("", "b", "", kNoon);
   log.flush();
-  EXPECT_EQ(files(), (std::vector<std::string>{"0.log", "0.log.20261120-120000", "0.log.gz", "1.log.20240101-000000"}));
+  EXPECT_EQ(files(), (std::vector<std::string>{"0.log", "0.log.20261120-120000", "0.log.gz",
+                                               "1.log.20240101-000000"}));
 }
 
 TEST_F(LogFileTest, GoesOnInTheSameFileWhenItCannotRotate) {

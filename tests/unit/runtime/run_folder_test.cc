@@ -45,8 +45,10 @@ TEST(RunFolder, KeepsPlansAndExitsByContainer) {
   saved.attempt = 4;
   saved.cgroup = "kubepods/x";
   saved.process.args = {"/bin/sh", "-c", "x"};
+  saved.layer_chain_ids = {"sha256:1", "sha256:2"};
   ASSERT_TRUE(writePlan(folder, saved));
   EXPECT_EQ(readPlan(folder, ContainerId(kId))->process.args, saved.process.args);
+  EXPECT_EQ(readPlan(folder, ContainerId(kId))->layer_chain_ids, saved.layer_chain_ids);
   ASSERT_EQ(readPlans(folder).size(), 1u);
   EXPECT_EQ(readPlans(folder)[0].attempt, 4u);
 

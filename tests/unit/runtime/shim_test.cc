@@ -24,8 +24,9 @@ TEST(SysctlFile, IsBelowProc) {
 }
 
 TEST(SysctlFile, NeverReachesTheHost) {
-  for (const char* name : {"vm.swappiness", "kernel.core_pattern", "kernel.semantics", "fs.file-max", "", ".", "net", "net.",
-                           "net..ipv4", "net/../kernel/core_pattern", "/net/ipv4/x", "kernel.hostname"})
+  for (const char* name :
+       {"vm.swappiness", "kernel.core_pattern", "kernel.semantics", "fs.file-max", "", ".", "net", "net.",
+        "net..ipv4", "net/../kernel/core_pattern", "/net/ipv4/x", "kernel.hostname"})
     EXPECT_FALSE(sysctlFile(name, {}).ok()) << name;
   EXPECT_FALSE(sysctlFile("net.ipv4.ip_forward", {.host_network = true}).ok());
   EXPECT_FALSE(sysctlFile("kernel.msgmax", {.host_ipc = true}).ok());
@@ -47,32 +48,50 @@ TEST(ExitRecord, HasCodeOrSignal) {
 
 TEST(DeviceRules, AllowTheContainersOwnAndThePlannedDevices) {
   ContainerPlan plan;
-  plan.devices = {{.path = "/dev/fuse", .major = 10, .minor = 229}, {.path = "/dev/sda", .block = true, .major = 8}};
+  plan.devices = {{.path = "/dev/fuse", .major = 10, .minor = 229},
+                  {.path = "/dev/sda", .block = true, .major = 8}};
   std::string text;
   for (const DeviceRule& rule : buildDeviceRules(plan)) text += renderDeviceRule(rule) + "\n";
   EXPECT_EQ(text,
-            "c *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\nc 1:9 rwm\nc 5:0 rwm\nc 5:1 rwm\nc 5:2 rwm\n"
+            "c *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\nc 1:9 rwm\nc 5:0 rwm\nc 5:1 "
+            "rwm\nc 5:2 rwm\n"
             "c 136:* rwm\nc 10:229 rwm\nb 8:0 rwm\n");
 }
 
 // The kernel's part of the machine, as far as the program uses it.
 uint32_t runDeviceProgram(const std::vector<bpf_insn>& program, uint32_t access, bool block, uint32_t major,
                           uint32_t minor) {
-  const uint32_t context[] = {access << 16 | (block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR), major, minor};
+  const uint32_t context[] = {access << 16 | (block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR), major,
+                              minor};
   uint64_t reg[11] = {};
   for (size_t at = 0; at < program.size(); ++at) {
     const bpf_insn& in = program[at];
     uint64_t& to = reg[in.dst_reg];
     const auto immediate = static_cast<uint32_t>(in.imm);
     switch (in.code) {
-      case BPF_LDX | BPF_W | BPF_MEM: to = context[in.off / 4]; break;
-      case BPF_ALU64 | BPF_MOV | BPF_K: to = immediate; break;
-      case BPF_ALU | BPF_MOV | BPF_X: to = static_cast<uint32_t>(reg[in.src_reg]); break;
-      case BPF_ALU | BPF_RSH | BPF_K: to = static_cast<uint32_t>(to) >> immediate; break;
-      case BPF_ALU | BPF_AND | BPF_K: to = static_cast<uint32_t>(to) & immediate; break;
-      case BPF_JMP32 | BPF_JNE | BPF_K: at += static_cast<uint32_t>(to) != immediate ? static_cast<size_t>(in.off) : 0; break;
-      case BPF_JMP | BPF_EXIT: return static_cast<uint32_t>(reg[0]);
-      default: ADD_FAILURE() << "instruction " << int{in.code}; return 0;
+      case BPF_LDX | BPF_W | BPF_MEM:
+        to = context[in.off / 4];
+        break;
+      case BPF_ALU64 | BPF_MOV | BPF_K:
+        to = immediate;
+        break;
+      case BPF_ALU | BPF_MOV | BPF_X:
+        to = static_cast<uint32_t>(reg[in.src_reg]);
+        break;
+      case BPF_ALU | BPF_RSH | BPF_K:
+        to = static_cast<uint32_t>(to) >> immediate;
+        break;
+      case BPF_ALU | BPF_AND | BPF_K:
+        to = static_cast<uint32_t>(to) & immediate;
+        break;
+      case BPF_JMP32 | BPF_JNE | BPF_K:
+        at += static_cast<uint32_t>(to) != immediate ? static_cast<size_t>(in.off) : 0;
+        break;
+      case BPF_JMP | BPF_EXIT:
+        return static_cast<uint32_t>(reg[0]);
+      default:
+        ADD_FAILURE() << "instruction " << int{in.code};
+        return 0;
     }
   }
   ADD_FAILURE() << "ran over the end";
@@ -88,7 +107,8 @@ TEST(DeviceRules, TheProgramSaysTheSame) {
   EXPECT_EQ(runDeviceProgram(program, kRead, false, 1, 11), 0u) << "kmsg";
   EXPECT_EQ(runDeviceProgram(program, kMknod, true, 8, 0), 1u);
   EXPECT_EQ(runDeviceProgram(program, kRead, true, 8, 0), 0u);
-  EXPECT_EQ(runDeviceProgram(program, kRead | kMknod, true, 8, 0), 0u) << "every wanted access must be allowed";
+  EXPECT_EQ(runDeviceProgram(program, kRead | kMknod, true, 8, 0), 0u)
+      << "every wanted access must be allowed";
   EXPECT_EQ(runDeviceProgram(program, kRead | kWrite | kMknod, true, 8, 1), 1u);
   EXPECT_EQ(runDeviceProgram(program, kWrite, false, 136, 77), 1u);
   EXPECT_EQ(runDeviceProgram(program, kRead, true, 1, 3), 0u) << "a block device of that number";

@@ -105,6 +105,7 @@ TEST(ResolveUser, ANumericUserThatIsRootByNameBreaksTheNonRootRule) {
   choice.user = "toor";
   const auto resolved = resolveUser(choice, "toor:x:0:0::/:\n", "");
   ASSERT_FALSE(resolved);
+  EXPECT_EQ(resolved.error().code, Code::kFailedPrecondition);
   EXPECT_THAT(resolved.error().text, HasSubstr("image will run as root"));
 }
 

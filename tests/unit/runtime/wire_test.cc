@@ -46,7 +46,10 @@ ContainerPlan fullPlan() {
   plan.process.oom_score_adj = -997;
   plan.process.tty = true;
   plan.process.rlimits = {{7, 1, ~0ull}};
-  plan.mounts = {{.target = "/x", .source = MountSource::kPodTmpfs, .tmpfs_name = "t", .is_directory = false,
+  plan.mounts = {{.target = "/x",
+                  .source = MountSource::kPodTmpfs,
+                  .tmpfs_name = "t",
+                  .is_directory = false,
                   .propagation = Propagation::kSlave}};
   plan.devices = {{.path = "/dev/x", .block = true, .major = 8}};
   return plan;

@@ -57,7 +57,11 @@ TEST_F(ContainerLogs, JoinsPartialEntriesAndKeepsTimes) {
 TEST_F(ContainerLogs, TailGoesBackOverRotations) {
   write("0.log.20260101-000001", entry(1, "one") + entry(2, "two"));
   write("0.log", entry(3, "three") + entry(4, "four"));
-  const char* tails[] = {"", "four\n", "three\nfour\n", "two\nthree\nfour\n", "one\ntwo\nthree\nfour\n",
+  const char* tails[] = {"",
+                         "four\n",
+                         "three\nfour\n",
+                         "two\nthree\nfour\n",
+                         "one\ntwo\nthree\nfour\n",
                          "one\ntwo\nthree\nfour\n"};
   for (int64_t n = 0; n < 6; ++n) EXPECT_EQ(read({.tail_lines = n}), tails[n]) << n;
 }

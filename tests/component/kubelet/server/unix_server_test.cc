@@ -43,9 +43,13 @@ class UnixServerTest : public ::testing::Test {
  protected:
   UnixServerTest() {
     std::vector<Route> routes{
-        {"GET", "/hello", [](Call call, Respond respond) { respond(Reply::ofText("hello " + call.queryValue("name"))); }, nullptr},
+        {"GET", "/hello",
+         [](Call call, Respond respond) { respond(Reply::ofText("hello " + call.queryValue("name"))); },
+         nullptr},
         {"POST", "/echo", [](Call call, Respond respond) { respond(Reply::ofText(call.body)); }, nullptr},
-        {"GET", "/stream", [](Call, Respond respond) { respond(std::unique_ptr<ByteSource>(std::make_unique<ThreePieces>())); }, nullptr},
+        {"GET", "/stream",
+         [](Call, Respond respond) { respond(std::unique_ptr<ByteSource>(std::make_unique<ThreePieces>())); },
+         nullptr},
         {"POST", "/count", nullptr, [](const Call&) -> Result<std::unique_ptr<ByteSink>> {
            return std::unique_ptr<ByteSink>(std::make_unique<CountingSink>());
          }}};
@@ -84,14 +88,18 @@ class UnixServerTest : public ::testing::Test {
 };
 
 TEST_F(UnixServerTest, AnswersSeveralRequestsOnOneConnection) {
-  const std::string answer = talk("GET /hello?name=a HTTP/1.1\r\nHost: x\r\n\r\nGET /hello?name=b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string answer = talk(
+      "GET /hello?name=a HTTP/1.1\r\nHost: x\r\n\r\nGET /hello?name=b HTTP/1.1\r\nHost: x\r\nConnection: "
+      "close\r\n\r\n");
   EXPECT_NE(answer.find("hello a"), std::string::npos);
   EXPECT_NE(answer.find("hello b"), std::string::npos);
 }
 
 TEST_F(UnixServerTest, TakesBodiesUpToItsLimit) {
-  EXPECT_NE(talk("POST /echo HTTP/1.1\r\nConnection: close\r\nContent-Length: 4\r\n\r\nping").find("ping"), std::string::npos);
-  const std::string large = talk("POST /echo HTTP/1.1\r\nContent-Length: 101\r\n\r\n" + std::string(101, 'x'));
+  EXPECT_NE(talk("POST /echo HTTP/1.1\r\nConnection: close\r\nContent-Length: 4\r\n\r\nping").find("ping"),
+            std::string::npos);
+  const std::string large =
+      talk("POST /echo HTTP/1.1\r\nContent-Length: 101\r\n\r\n" + std::string(101, 'x'));
   EXPECT_NE(large.find("HTTP/1.1 400"), std::string::npos);
   EXPECT_NE(large.find("more than 100 bytes"), std::string::npos);
 }
@@ -99,15 +107,20 @@ TEST_F(UnixServerTest, TakesBodiesUpToItsLimit) {
 TEST_F(UnixServerTest, StreamsBothWays) {
   EXPECT_NE(talk("GET /stream HTTP/1.1\r\n\r\n").find("0\r\n\r\n"), std::string::npos);
   const std::string body(300'000, 'y');
-  EXPECT_NE(talk("POST /count HTTP/1.1\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n" + body).find("\r\n\r\n300000"), std::string::npos);
-  EXPECT_NE(talk("POST /count HTTP/1.1\r\nContent-Length: 3\r\n\r\nbad").find("a bad piece"), std::string::npos);
+  EXPECT_NE(talk("POST /count HTTP/1.1\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n" + body)
+                .find("\r\n\r\n300000"),
+            std::string::npos);
+  EXPECT_NE(talk("POST /count HTTP/1.1\r\nContent-Length: 3\r\n\r\nbad").find("a bad piece"),
+            std::string::npos);
 }
 
 TEST_F(UnixServerTest, RefusesWhatIsNotHttp) {
   EXPECT_EQ(talk("\x16\x03\x01 nonsense\r\n\r\n"), "");
   EXPECT_EQ(talk("GET /hello HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n"), "");
-  EXPECT_NE(talk("GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n").find("HTTP/1.1 404"), std::string::npos);
-  EXPECT_NE(talk("DELETE /hello HTTP/1.1\r\nConnection: close\r\n\r\n").find("HTTP/1.1 405"), std::string::npos);
+  EXPECT_NE(talk("GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n").find("HTTP/1.1 404"),
+            std::string::npos);
+  EXPECT_NE(talk("DELETE /hello HTTP/1.1\r\nConnection: close\r\n\r\n").find("HTTP/1.1 405"),
+            std::string::npos);
 }
 
 TEST_F(UnixServerTest, OwnsItsSocketFile) {

@@ -363,6 +363,25 @@ TEST_F(Pull, RegistriesWithoutHeadOrDigestHeaderWork) {
   EXPECT_EQ((*image)->manifest_digest, image_.manifest_digest);
 }
 
+TEST_F(Pull, ADigestPinHoldsWhateverTheRegistrySaysOfItself) {
+  const auto other = makeImage({LayerTar().file("not", "asked for").bytes()});
+  for (const bool knows_head : {true, false}) {
+    for (const bool says_digest : {true, false}) {
+      hub().knows_head = knows_head;
+      hub().says_digest = says_digest;
+      hub().manifests["library/app"][image_.manifest_digest] = {other.manifest,
+                                                                "application/vnd.oci.image.manifest.v1+json"};
+      const auto refused = pull("app@" + image_.manifest_digest);
+      ASSERT_FALSE(refused.ok());
+      EXPECT_EQ(refused.error().code, Code::kDataLoss) << refused.error().text;
+      EXPECT_NE(refused.error().text.find(image_.manifest_digest), std::string::npos) << refused.error().text;
+      EXPECT_TRUE(service().list().empty());
+      image_.pushTo(hub(), "library/app", "");
+    }
+  }
+  EXPECT_TRUE(pull("app@" + image_.manifest_digest).ok());
+}
+
 TEST_F(Pull, ABombIsStoppedByItsRatio) {
   makeImage({LayerTar().file("zeros", std::string(4 << 20, '\0')).bytes()})
       .pushTo(hub(), "library/bomb", "latest");

@@ -12,9 +12,10 @@ TEST(ShortDuration, ReadsAsInKubectl) {
   const struct {
     Duration duration;
     const char* text;
-  } cases[] = {{seconds(0), "0s"},        {seconds(119), "119s"}, {minutes(2), "2m"},     {seconds(130), "2m10s"},
-               {minutes(59), "59m"},      {hours(3), "3h"},       {minutes(210), "3h30m"}, {hours(9) + minutes(5), "9h"},
-               {hours(24 * 3 + 2), "3d2h"}, {hours(24 * 30), "30d"}, {hours(24 * 800), "2y"}};
+  } cases[] = {{seconds(0), "0s"},      {seconds(119), "119s"},        {minutes(2), "2m"},
+               {seconds(130), "2m10s"}, {minutes(59), "59m"},          {hours(3), "3h"},
+               {minutes(210), "3h30m"}, {hours(9) + minutes(5), "9h"}, {hours(24 * 3 + 2), "3d2h"},
+               {hours(24 * 30), "30d"}, {hours(24 * 800), "2y"}};
   for (const auto& each : cases) EXPECT_EQ(shortDuration(each.duration), each.text);
 }
 
@@ -27,7 +28,8 @@ TEST(SummarizePod, ShowsKubectlsColumns) {
        "1/2", "CrashLoopBackOff", "3 (60s ago)"},
       {R"({"spec":{"containers":[{}]},"status":{"phase":"Succeeded","containerStatuses":[{"ready":false,"state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}})",
        "0/1", "Completed", "0"},
-      {R"({"spec":{"containers":[{}]},"status":{"phase":"Failed","reason":"NodeAffinity"}})", "0/1", "NodeAffinity", "0"},
+      {R"({"spec":{"containers":[{}]},"status":{"phase":"Failed","reason":"NodeAffinity"}})", "0/1",
+       "NodeAffinity", "0"},
       {R"({"spec":{"containers":[{}]},"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"status":{"phase":"Running"}})",
        "0/1", "Terminating", "0"},
       {R"({"spec":{"containers":[{}]},"status":{"phase":"Pending","initContainerStatuses":[{"state":{"terminated":{"exitCode":0}}},{"state":{"running":{}}}]}})",

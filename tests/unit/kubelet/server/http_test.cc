@@ -14,7 +14,8 @@ std::vector<Route> table() {
 
 TEST(MatchRoute, FillsCapturesAndQuery) {
   const auto routes = table();
-  const auto match = matchRoute(routes, "GET", "/containerLogs/kube%2Dsystem/a/b?tailLines=5&follow&name=a+b%20c");
+  const auto match =
+      matchRoute(routes, "GET", "/containerLogs/kube%2Dsystem/a/b?tailLines=5&follow&name=a+b%20c");
   ASSERT_TRUE(match) << match.error().text;
   EXPECT_EQ(match->route, &routes[1]);
   EXPECT_EQ(match->call.capture("namespace"), "kube-system");
