@@ -84,8 +84,7 @@ class Containerd:
         return [str(self.root / "usr/bin/ctr"), "-a", str(self.socket), "task", "exec", "--exec-id", f"e{time.monotonic_ns()}", name, "true"]
 
     def remove(self, name):
-        self._ctr("task", "kill", "-s", "9", name)
-        self._ctr("task", "rm", name, check=False)
+        self._ctr("task", "rm", "-f", name)
         self._ctr("container", "rm", name)
 
     def remove_all(self, names):
