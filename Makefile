@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PRESET ?= release
 BUILD := build/$(PRESET)
+TARGETS ?= keelson keelctl keelson-shim
 JOBS ?= $(shell nproc)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := $(shell sed -e 's/#.*//' systemd/packages.list)
@@ -21,8 +22,8 @@ deps: ## install the Debian packages of systemd/packages.list that are missing
 $(BUILD)/build.ninja: CMakePresets.json
 	cmake --preset $(PRESET)
 
-build: deps $(BUILD)/build.ninja ## build everything (PRESET=release|dev|asan|tsan)
-	cmake --build $(BUILD) -j $(JOBS)
+build: deps $(BUILD)/build.ninja ## build the programs (PRESET=release|dev|asan|tsan; TARGETS=all for tests too)
+	cmake --build $(BUILD) -j $(JOBS) --target $(TARGETS)
 
 images: deps ## the small nginx and alpine images that demo, tests and benchmarks run
 	@tests/images/make_images.sh build/images
@@ -32,9 +33,10 @@ demo: build images ## run a pod from a manifest, in namespaces of its own, and s
 
 test: PRESET = dev
 test: ## build and run every test
-	@$(MAKE) --no-print-directory build images PRESET=dev
+	@$(MAKE) --no-print-directory build images PRESET=dev TARGETS=all
 	$(SUDO) ctest --test-dir build/dev --output-on-failure
 
+bench: TARGETS += unpack_bench
 bench: build images ## the budget of DESIGN.md, in ratios beside peers -> build/bench/report.json
 	@$(SUDO) python3 tests/bench/bench.py $(BUILD) build/images
 

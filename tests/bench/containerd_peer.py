@@ -45,6 +45,7 @@ class Containerd:
                             f"lowerdir=/{folder},upperdir={self.work}/upper-{folder},workdir={self.work}/work-{folder}",
                             f"/{folder}"], check=True)
         pathlib.Path("/etc/cni/net.d").mkdir(parents=True, exist_ok=True)
+        CNI["plugins"][0]["ipam"]["dataDir"] = str(self.work / "cni")
         pathlib.Path("/etc/cni/net.d/10-bench.conflist").write_text(json.dumps(CNI))
         pathlib.Path("/opt/cni").mkdir(parents=True, exist_ok=True)
         pathlib.Path("/opt/cni/bin").symlink_to(root / "usr/lib/cni")
