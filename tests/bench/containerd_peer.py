@@ -39,6 +39,9 @@ class Containerd:
         root = self.root
         for folder in ("root", "state", "upper-etc", "work-etc", "upper-opt", "work-opt"):
             (self.work / folder).mkdir(parents=True, exist_ok=True)
+        # runc and libcni keep state in places of their own choosing.
+        for folder in ("/run", "/var/lib"):
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
         # ctr finds CNI only in /etc/cni and /opt/cni: this mount namespace gets its own.
         for folder in ("etc", "opt"):
             subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
