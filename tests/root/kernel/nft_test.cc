@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "base/fs.h"
+#include "tests/paths.h"
 #include "tests/root/fixture.h"
 
 namespace keelson::kernel::nft {
@@ -181,7 +182,7 @@ struct Tables {
 
 // Compares with tests/golden/nft/NAME; KEELSON_GOLDEN=write rewrites it.
 void expectGolden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(KEELSON_SOURCE_DIR) + "/tests/golden/nft/" + name;
+  const std::string path = test::sourcePath("tests/golden/nft/" + name);
   const char* mode = std::getenv("KEELSON_GOLDEN");
   if (mode && std::string(mode) == "write") {
     ASSERT_TRUE(writeFileAtomic(path, text, 0644).ok());

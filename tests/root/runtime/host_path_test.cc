@@ -21,6 +21,7 @@
 
 #include "kernel/mount.h"
 #include "runtime/shim_image.h"
+#include "tests/paths.h"
 #include "tests/root/fixture.h"
 #include "tests/root/runtime/runtime_world.h"
 
@@ -38,7 +39,7 @@ class HostPathWorld {
     std::ofstream(host + "/dir/file") << "content";
     std::ofstream(host + "/outside") << "secret";
     fs::create_symlink("../outside", host + "/dir/way-out");
-    auto shim = runtime::sealShim(KEELSON_BINARY_DIR "/runtime/keelson-shim");
+    auto shim = runtime::sealShim(test::buildPath("runtime/keelson-shim"));
     EXPECT_TRUE(shim);
     paths = runtime::makeHostPaths(loop, *shim);
     thread = std::thread([this] { loop.run(); });

@@ -12,13 +12,13 @@
 #include <stdexcept>
 
 #include "runtime/shim_image.h"
+#include "tests/paths.h"
 
 namespace keelson::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kShimBinary[] = KEELSON_BINARY_DIR "/runtime/keelson-shim";
 constexpr char kImage[] = "busybox";
 constexpr const char* kApplets[] = {"sh",   "cat", "echo", "sleep", "id",   "ls",  "touch",
                                     "true", "pwd", "env",  "test",  "kill", "stat"};
@@ -45,7 +45,7 @@ RuntimeLife::RuntimeLife(RootWorld& world) : world_(world) {
   cgroups_.root = world.cgroup;
   makeBusyboxLayer();
   images_.putLocal(kImage, {}, {world.scratch + "/layer"});
-  shim_ = must(runtime::sealShim(kShimBinary));
+  shim_ = must(runtime::sealShim(buildPath("runtime/keelson-shim")));
   runtime::NativeRuntimeOptions options;
   options.run_dir = world.scratch + "/run";
   options.state_dir = world.scratch + "/state";

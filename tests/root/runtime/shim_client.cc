@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "kernel/process.h"
 #include "runtime/wire.h"
+#include "tests/paths.h"
 
 namespace keelson::test {
 namespace {
@@ -23,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using runtime::ContainerRecord;
 
-constexpr char kShimBinary[] = KEELSON_BINARY_DIR "/runtime/keelson-shim";
 constexpr char kBusybox[] = "/bin/busybox";
 constexpr const char* kApplets[] = {
     "sh",   "cat",  "echo",  "sleep", "usleep",   "ls",    "id",    "ps",       "mount", "dd",
@@ -109,7 +109,7 @@ void ShimPod::spawnShim(const runtime::SandboxPlan& plan) {
   const UniqueFd listener = listenAt(run_folder_ + "/shim.sock");
   const UniqueFd memfd = must(sealedMemfd("plan", runtime::encodeWire(plan)));
   const DirFd run = must(DirFd::open(run_folder_));
-  const UniqueFd executable = must(kernel::sealExecutable(kShimBinary));
+  const UniqueFd executable = must(kernel::sealExecutable(buildPath("runtime/keelson-shim")));
   Pipe ready = makePipe();
   kernel::SpawnRequest request;
   request.executable = executable.get();

@@ -13,6 +13,7 @@
 #include "runtime/shim/host_path.h"
 #include "runtime/shim/message.h"
 #include "runtime/wire.h"
+#include "tests/paths.h"
 #include "tests/root/runtime/shim_client.h"
 
 namespace keelson::test {
@@ -227,7 +228,7 @@ HelperAnswer askHelper(const runtime::HostPathWire& request) {
   int ends[2];
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
   const UniqueFd ours(ends[0]), theirs(ends[1]);
-  auto executable = kernel::sealExecutable(KEELSON_BINARY_DIR "/runtime/keelson-shim");
+  auto executable = kernel::sealExecutable(test::buildPath("runtime/keelson-shim"));
   kernel::SpawnRequest spawn;
   spawn.executable = executable->get();
   spawn.args = {"keelson-shim", "host-path"};

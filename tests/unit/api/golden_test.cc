@@ -11,11 +11,12 @@
 #include "api/object.h"
 #include "api/validate.h"
 #include "api/yaml.h"
+#include "tests/paths.h"
 
 namespace keelson::api {
 namespace {
 
-const std::filesystem::path kSource = KEELSON_SOURCE_DIR;
+const std::filesystem::path kSource = test::sourcePath("");
 const std::filesystem::path kGolden = kSource / "tests/golden/api";
 
 std::string readText(const std::filesystem::path& path) {

@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "kernel/nft_batch.h"
+#include "tests/paths.h"
 
 namespace keelson::cni {
 namespace {
@@ -40,7 +41,7 @@ Records webAndDns() {
 
 // Compares with tests/golden/nft/NAME; KEELSON_GOLDEN=write rewrites it.
 void expectGolden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(KEELSON_SOURCE_DIR) + "/tests/golden/nft/" + name;
+  const std::string path = test::sourcePath("tests/golden/nft/" + name);
   const char* mode = std::getenv("KEELSON_GOLDEN");
   if (mode && std::string(mode) == "write") {
     ASSERT_TRUE(writeFileAtomic(path, text, 0644).ok());

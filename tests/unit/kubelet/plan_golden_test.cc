@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "kubelet/static_pod.h"
+#include "tests/paths.h"
 #include "tests/unit/kubelet/pods.h"
 
 namespace keelson::kubelet {
@@ -14,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kFolder = fs::path(KEELSON_SOURCE_DIR) / "tests/golden/kubelet";
+const fs::path kFolder = test::sourcePath("tests/golden/kubelet");
 
 std::string readText(const fs::path& path) {
   std::ifstream file(path);

@@ -15,6 +15,7 @@
 #include "runtime/images/native_image_service.h"
 #include "tests/fakes/fake_registry.h"
 #include "tests/fakes/test_image.h"
+#include "tests/paths.h"
 #include "tests/root/fixture.h"
 
 namespace keelson::runtime {
@@ -35,7 +36,7 @@ class RealRegistry {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, child_in.get(), 0);
     posix_spawn_file_actions_adddup2(&actions, child_out.get(), 1);
-    std::string script = std::string(KEELSON_SOURCE_DIR) + "/tests/images/registry.py",
+    std::string script = test::sourcePath("tests/images/registry.py"),
                 archives_copy = archives, storage_copy = storage;
     std::string python = "python3", no_cache = "-B";
     char* arguments[] = {python.data(),        no_cache.data(),     script.data(),
@@ -123,7 +124,7 @@ void expectRanges(HttpClient& http, const std::string& registry, const std::stri
 // Where `make images` puts its things, unless the environment names another folder.
 std::string builtImages() {
   const char* named = std::getenv("KEELSON_IMAGES");  // NOLINT(concurrency-mt-unsafe)
-  return named != nullptr ? named : std::string(KEELSON_SOURCE_DIR) + "/build/images";
+  return named != nullptr ? named : test::sourcePath("build/images");
 }
 
 bool haveRegistry() {
