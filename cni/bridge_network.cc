@@ -16,14 +16,13 @@ namespace {
 constexpr int kLinkNameTries = 8;  // other links may have the first ones, for a while (a dying namespace)
 constexpr size_t kMaxBridgeName = 15;
 
-Result<NetworkPlan> makePlan(const BridgeNetworkOptions& options) {
+Result<std::shared_ptr<const NetworkPlan>> makePlan(const BridgeNetworkOptions& options,
+                                                    const std::vector<IpPrefix>& pod_cidrs) {
   NetworkPlan plan{options.bridge, options.nft_table, {}, options.cluster_cidrs};
   if (options.bridge.empty() || options.bridge.size() > kMaxBridgeName)
     return makeError(Code::kInvalidArgument, "bridge name {}: 1 to {} bytes", options.bridge, kMaxBridgeName);
-  if (options.pod_cidrs.empty())
-    return makeError(Code::kInvalidArgument, "pod network: no pod range is given");
   std::set<IpFamily> families;
-  for (const auto& prefix : options.pod_cidrs) {
+  for (const auto& prefix : pod_cidrs) {
     if (!families.insert(prefix.network.family).second)
       return makeError(Code::kInvalidArgument, "pod range {}: a second one of its family", prefix.str());
     plan.ranges.push_back(TRY(makeRange(prefix)));
@@ -32,7 +31,7 @@ Result<NetworkPlan> makePlan(const BridgeNetworkOptions& options) {
   for (const auto& prefix : options.cluster_cidrs)
     if (prefix.length == 0)
       return makeError(Code::kInvalidArgument, "cluster range {}: it is everything", prefix.str());
-  return plan;
+  return std::make_shared<const NetworkPlan>(std::move(plan));
 }
 
 Result<UniqueFd> epollOf(int first, int second) {
@@ -49,7 +48,7 @@ Result<UniqueFd> epollOf(int first, int second) {
 
 }  // namespace
 
-BridgeNetwork::BridgeNetwork(const BridgeNetworkOptions& options, NetworkPlan plan,
+BridgeNetwork::BridgeNetwork(const BridgeNetworkOptions& options, std::shared_ptr<const NetworkPlan> plan,
                              std::unique_ptr<RecordStore> store, UniqueFd netns, kernel::LinkWatch links,
                              kernel::nft::NftWatch rules, UniqueFd epoll)
     : options_(options),
@@ -61,7 +60,7 @@ BridgeNetwork::BridgeNetwork(const BridgeNetworkOptions& options, NetworkPlan pl
       epoll_(std::move(epoll)) {}
 
 Result<std::unique_ptr<BridgeNetwork>> BridgeNetwork::open(const BridgeNetworkOptions& options) {
-  auto plan = TRY(makePlan(options));
+  auto plan = TRY(makePlan(options, options.pod_cidrs));
   auto store = TRY(RecordStore::open(options.state_directory));
   auto netns = TRY(kernel::openOwnNetns());
   auto links = TRY(kernel::LinkWatch::open());
@@ -72,6 +71,17 @@ Result<std::unique_ptr<BridgeNetwork>> BridgeNetwork::open(const BridgeNetworkOp
                                                            std::move(rules), std::move(epoll)));
   TRY(network->load());
   return network;
+}
+
+Result<void> BridgeNetwork::setPodCidrs(const std::vector<IpPrefix>& pod_cidrs) {
+  if (pod_cidrs.empty()) return makeError(Code::kInvalidArgument, "pod network: no pod range is given");
+  plan_.exchange(TRY(makePlan(options_, pod_cidrs)));
+  return {};
+}
+
+Result<void> BridgeNetwork::ready() const {
+  if (!plan_.copy()->ranges.empty()) return {};
+  return makeError(Code::kFailedPrecondition, "pod network: the node has no podCIDR yet");
 }
 
 Result<void> BridgeNetwork::save() {
@@ -85,8 +95,9 @@ Result<void> BridgeNetwork::save() {
 
 Result<PodRecord> BridgeNetwork::reserve(const AttachRequest& request,
                                          const std::vector<IpAddress>& present) {
+  const auto plan = plan_.copy();
   return state_.with([&](State& state) -> Result<PodRecord> {
-    auto record = TRY(planReservation(state.records, plan_.ranges,
+    auto record = TRY(planReservation(state.records, plan->ranges,
                                       {request.uid, request.full_name, request.ports, present}));
     const auto known = state.records.pods.find(request.uid);
     if (known != state.records.pods.end() && known->second == record) return record;
@@ -102,8 +113,8 @@ Result<PodRecord> BridgeNetwork::makeLink(const AttachRequest& request, PodRecor
   auto host = TRY(kernel::LinkSocket::open());
   auto bridge = TRY(host.find(options_.bridge));
   if (!bridge) bridge = TRY(ensureBridge(host, stop));
-  PodLinkRequest link{record,         plan_.ranges,     bridge->index, bridge->name,
-                      TRY(mtu(host)), options_.hairpin, netns_.get()};
+  PodLinkRequest link{record,         plan_.copy()->ranges, bridge->index, bridge->name,
+                      TRY(mtu(host)), options_.hairpin,     netns_.get()};
   for (int i = 0;; ++i) {
     auto made = ensurePodLink(link, pod, host, stop);
     if (made) return link.record;
@@ -134,6 +145,7 @@ Result<std::vector<IpAddress>> BridgeNetwork::attach(const AttachRequest& reques
       return decltype(result)(std::move(result).error().withContext("network of pod " + request.full_name));
     return result;
   };
+  TRY(context(ready()));
   TRY(context(stop.check("attach")));
   auto pod = TRY(context(kernel::LinkSocket::open(request.netns)));
   const auto present = TRY(context(presentAddresses(pod)));

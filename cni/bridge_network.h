@@ -19,7 +19,9 @@ namespace keelson::cni {
 
 struct BridgeNetworkOptions {
   std::string bridge = "cni0";
-  std::vector<IpPrefix> pod_cidrs;      // this node's ranges, one a family: 10.244.0.0/24; the bridge has .1
+  // This node's ranges, one a family: 10.244.0.0/24; the bridge has .1. Empty: setPodCidrs() tells them
+  // later.
+  std::vector<IpPrefix> pod_cidrs;
   std::vector<IpPrefix> cluster_cidrs;  // not masqueraded: 10.244.0.0/16
   uint32_t mtu = 0;                     // 0: that of the default route's link, else 1500
   bool hairpin = true;                  // a pod may reach itself through a Service
@@ -35,6 +37,12 @@ class BridgeNetwork final : public PodNetwork {
  public:
   // Reads the records; touches neither links nor rules. kInvalidArgument names the option at fault.
   static Result<std::unique_ptr<BridgeNetwork>> open(const BridgeNetworkOptions& options);
+
+  // The ranges, as the control plane gave them to the node; ensureNode() is due then. A pod keeps the address
+  // it has. kInvalidArgument, and nothing changed, if they cannot work. Any thread.
+  Result<void> setPodCidrs(const std::vector<IpPrefix>& pod_cidrs);
+  // kFailedPrecondition until there is a range; attach() says the same, and ensureNode() does nothing.
+  Result<void> ready() const;
 
   Result<void> ensureNode(Stop& stop) override;
   Result<std::vector<IpAddress>> attach(const AttachRequest& request, Stop& stop) override;
@@ -66,8 +74,9 @@ class BridgeNetwork final : public PodNetwork {
     uint32_t mtu = 0;  // for new links; 0: not looked up yet
   };
 
-  BridgeNetwork(const BridgeNetworkOptions& options, NetworkPlan plan, std::unique_ptr<RecordStore> store,
-                UniqueFd netns, kernel::LinkWatch links, kernel::nft::NftWatch rules, UniqueFd epoll);
+  BridgeNetwork(const BridgeNetworkOptions& options, std::shared_ptr<const NetworkPlan> plan,
+                std::unique_ptr<RecordStore> store, UniqueFd netns, kernel::LinkWatch links,
+                kernel::nft::NftWatch rules, UniqueFd epoll);
 
   Result<void> load();
   Result<Records> deriveRecords(Stop& stop) const;
@@ -89,7 +98,7 @@ class BridgeNetwork final : public PodNetwork {
   Result<void> publishPorts(const PodRecord& record, const std::vector<PortMapping>& before, Stop& stop);
 
   const BridgeNetworkOptions options_;
-  const NetworkPlan plan_;
+  Guarded<std::shared_ptr<const NetworkPlan>> plan_;
   const std::unique_ptr<RecordStore> store_;
   const UniqueFd netns_;
   kernel::LinkWatch link_watch_;

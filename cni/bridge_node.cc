@@ -45,8 +45,9 @@ Result<Records> BridgeNetwork::deriveRecords(Stop& stop) const {
   for (const auto& link : TRY(host.links()))
     if (auto record = parseAlias(link.alias, link.name)) records.pods.insert_or_assign(record->uid, *record);
   auto nft = TRY(kernel::nft::openNft());
-  for (const auto& range : plan_.ranges) {
-    const auto table = TRY(nft->read({nftFamily(range.prefix.network.family), plan_.table}, stop));
+  // Of both families: which ranges the node has may not be known yet.
+  for (const IpFamily family : {IpFamily::kV4, IpFamily::kV6}) {
+    const auto table = TRY(nft->read({nftFamily(family), options_.nft_table}, stop));
     const auto any_host = elementsOf(table, kAnyHostMap), one_host = elementsOf(table, kOneHostMap);
     for (auto& [uid, record] : records.pods) {
       // A port of all addresses is in both families' tables and was one mapping.
@@ -69,7 +70,7 @@ std::optional<Error> BridgeNetwork::takeRecordsError() {
 
 Result<uint32_t> BridgeNetwork::lookUpMtu(kernel::LinkSocket& host) const {
   if (options_.mtu != 0) return options_.mtu;
-  const auto route = TRY(host.defaultRoute(plan_.ranges.front().prefix.network.family));
+  const auto route = TRY(host.defaultRoute(plan_.copy()->ranges.front().prefix.network.family));
   if (!route) return kDefaultMtu;
   for (const auto& link : TRY(host.links()))
     if (link.index == route->link && link.mtu != 0) return link.mtu;
@@ -87,9 +88,10 @@ Result<uint32_t> BridgeNetwork::mtu(kernel::LinkSocket& host) {
 }
 
 Result<kernel::Link> BridgeNetwork::ensureBridge(kernel::LinkSocket& host, Stop& stop) {
+  const auto plan = plan_.copy();
   auto bridge = TRY(host.find(options_.bridge));
   if (!bridge) {
-    const kernel::CreateBridge create{options_.bridge, macOf(plan_.ranges.front().gateway), TRY(mtu(host))};
+    const kernel::CreateBridge create{options_.bridge, macOf(plan->ranges.front().gateway), TRY(mtu(host))};
     auto made = host.apply({create}, stop);
     if (!made && made.error().code != Code::kAlreadyExists)
       return std::move(made).error();  // another thread's
@@ -102,7 +104,7 @@ Result<kernel::Link> BridgeNetwork::ensureBridge(kernel::LinkSocket& host, Stop&
                      bridge->kind.empty() ? "plain device" : bridge->kind);
   if (!bridge->up) TRY(host.apply({kernel::SetLinkUp{bridge->index}}, stop));
   const auto have = TRY(host.addresses());
-  for (const auto& range : plan_.ranges) {
+  for (const auto& range : plan->ranges) {
     const kernel::LinkAddress gateway{bridge->index, range.gateway, range.prefix.length};
     if (std::find(have.begin(), have.end(), gateway) != have.end()) continue;
     auto added = host.apply({kernel::AddAddress{gateway}}, stop);
@@ -132,7 +134,8 @@ Result<void> BridgeNetwork::ensurePorts(kernel::LinkSocket& host, int bridge, St
 }
 
 Result<void> BridgeNetwork::ensureSysctls() const {
-  for (const auto& range : plan_.ranges) {
+  const auto plan = plan_.copy();
+  for (const auto& range : plan->ranges) {
     if (range.prefix.network.family == IpFamily::kV4)
       TRY(ensureSysctl("ipv4/ip_forward", "1"));
     else
@@ -162,11 +165,12 @@ Result<void> BridgeNetwork::ensureSysctls() const {
 // change of records by another thread either is seen here, or its own commit comes later and repairs, or came
 // between and makes ours stale.
 Result<void> BridgeNetwork::ensureRules(IpFamily family, Stop& stop) {
+  const auto plan = plan_.copy();
   auto nft = TRY(kernel::nft::openNft());
   for (int i = 0; i < kCommitTries; ++i) {
-    const auto have = TRY(nft->read({nftFamily(family), plan_.table}, stop));
+    const auto have = TRY(nft->read({nftFamily(family), plan->table}, stop));
     const auto want =
-        buildTable(plan_, family, state_.with([](const State& state) { return state.records; }));
+        buildTable(*plan, family, state_.with([](const State& state) { return state.records; }));
     const auto batch = TRY(kernel::nft::planTable(have, want));
     if (batch.empty()) return {};
     const auto done = nft->commit(batch, have.generation, stop);
@@ -180,13 +184,14 @@ Result<void> BridgeNetwork::ensureRules(IpFamily family, Stop& stop) {
     if (!kernel::nft::isStale(done.error())) return done.error();
     TRY(stop.check("nft commit"));
   }
-  return makeError(Code::kUnavailable, "nft table {}: {} commits in a row met somebody else's", plan_.table,
+  return makeError(Code::kUnavailable, "nft table {}: {} commits in a row met somebody else's", plan->table,
                    kCommitTries);
 }
 
 Result<void> BridgeNetwork::ensureRules(Stop& stop) {
   const uint64_t revision = state_.with([](const State& state) { return state.revision; });
-  for (const auto& range : plan_.ranges)
+  const auto plan = plan_.copy();
+  for (const auto& range : plan->ranges)
     TRY_CTX(ensureRules(range.prefix.network.family, stop), "host ports and masquerade");
   TRY(ensureSysctls());
   state_.with([&](State& state) {
@@ -196,11 +201,12 @@ Result<void> BridgeNetwork::ensureRules(Stop& stop) {
 }
 
 Result<void> BridgeNetwork::forgetFlows(const std::vector<PortMapping>& ports, Stop& stop) const {
+  const auto plan = plan_.copy();
   for (const auto& port : ports) {
     if (port.protocol != "UDP") continue;
     std::optional<IpAddress> host;
     if (!isAnyHost(port.host_ip)) host = TRY(IpAddress::parse(port.host_ip));
-    for (const auto& range : plan_.ranges) {
+    for (const auto& range : plan->ranges) {
       const IpFamily family = range.prefix.network.family;
       if (host && host->family != family) continue;
       TRY_CTX(kernel::forgetUdpFlows(family, port.host_port, host, stop), "host port {}/UDP", port.host_port);
@@ -210,6 +216,7 @@ Result<void> BridgeNetwork::forgetFlows(const std::vector<PortMapping>& ports, S
 }
 
 Result<void> BridgeNetwork::ensureNode(Stop& stop) {
+  if (!ready()) return {};
   auto host = TRY(kernel::LinkSocket::open());
   state_.with([](State& state) { state.mtu = 0; });  // the default route may be another by now
   const auto bridge = TRY_CTX(ensureBridge(host, stop), "pod network bridge {}", options_.bridge);
@@ -237,6 +244,7 @@ Result<std::vector<PodUid>> BridgeNetwork::damaged() const {
 bool BridgeNetwork::drainChanges() {
   const auto links = link_watch_.drain();
   const auto rules = rule_watch_.drain();
+  const auto plan = plan_.copy();
   return state_.with([&](const State& state) {
     std::set<std::string> ports;
     for (const auto& uid : state.attached) {
@@ -255,7 +263,7 @@ bool BridgeNetwork::drainChanges() {
       return ports.contains(link.name) && (!link.up || link.master == 0);
     };
     const auto isGateway = [&](const kernel::LinkAddress& lost) {
-      return std::any_of(plan_.ranges.begin(), plan_.ranges.end(),
+      return std::any_of(plan->ranges.begin(), plan->ranges.end(),
                          [&](const AddressRange& range) { return range.gateway == lost.address; });
     };
     return links.lost || rules.lost ||

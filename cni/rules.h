@@ -9,7 +9,7 @@
 
 namespace keelson::cni {
 
-// What does not change while the daemon runs.
+// What holds for the whole node. Immutable; another one takes its place when the node gets its ranges.
 struct NetworkPlan {
   std::string bridge;
   std::string table;

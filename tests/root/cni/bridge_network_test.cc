@@ -559,6 +559,27 @@ ROOT_TEST(BridgeNetwork, DualStackPodsHaveAnAddressAndARouteOfEachFamily) {
       << std::strerror(errno);
 }
 
+ROOT_TEST(BridgeNetwork, WithoutARangePodsWaitUntilTheNodeGetsOne) {
+  Node node(world.scratch + "/net");
+  node.options.pod_cidrs.clear();
+  node.start();
+  node.ensure();
+  EXPECT_EQ(countLinks("bridge"), 0U);
+  const auto pod = makeNetns();
+  EXPECT_EQ(node.refused("a", pod.get()).text,
+            "network of pod default/a: pod network: the node has no podCIDR yet");
+  EXPECT_FALSE(node.network->ready().ok());
+  EXPECT_FALSE(node.network->setPodCidrs({}).ok());
+  ASSERT_TRUE(node.network->setPodCidrs({prefix("10.244.7.0/24")}).ok());
+  node.ensure();
+  EXPECT_TRUE(node.network->ready().ok());
+  EXPECT_EQ(node.attach("a", pod.get()), "10.244.7.2");
+  // The same pod keeps its address when the daemon starts again and has not heard of its range yet.
+  node.start();
+  ASSERT_TRUE(node.network->setPodCidrs({prefix("10.244.7.0/24")}).ok());
+  EXPECT_EQ(node.attach("a", pod.get()), "10.244.7.2");
+}
+
 TEST(BridgeNetworkOptions, OptionsThatCannotBeAreRefusedByName) {
   struct Case {
     std::vector<const char*> pods, cluster;
@@ -566,7 +587,6 @@ TEST(BridgeNetworkOptions, OptionsThatCannotBeAreRefusedByName) {
     const char* text;
   };
   const Case cases[] = {
-      {{}, {}, "cni0", "pod network: no pod range is given"},
       {{"10.244.0.0/24"}, {}, "a-name-of-16-byt", "bridge name a-name-of-16-byt: 1 to 15 bytes"},
       {{"10.244.0.0/31"}, {}, "cni0", "pod range 10.244.0.0/31: no room for pods; it needs two host bits"},
       {{"10.244.0.0/24", "10.245.0.0/24"}, {}, "cni0", "pod range 10.245.0.0/24: a second one of its family"},

@@ -36,8 +36,8 @@ class RealRegistry {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, child_in.get(), 0);
     posix_spawn_file_actions_adddup2(&actions, child_out.get(), 1);
-    std::string script = test::sourcePath("tests/images/registry.py"),
-                archives_copy = archives, storage_copy = storage;
+    std::string script = test::sourcePath("tests/images/registry.py"), archives_copy = archives,
+                storage_copy = storage;
     std::string python = "python3", no_cache = "-B";
     char* arguments[] = {python.data(),        no_cache.data(),     script.data(),
                          archives_copy.data(), storage_copy.data(), nullptr};
