@@ -106,7 +106,8 @@ class NodeReporter {
   void report();
   bool isDue() const;
   bool isComingUp(const NodeInput& now);
-  void onReported(const NodePtr& before, const api::Node& after, bool changed);
+  void onReported(bool changed);
+  void tellEvents();
   void retry(const std::string& what, const Error& error);
   void endRound();
   void startCheck();
@@ -128,6 +129,7 @@ class NodeReporter {
   Backoff backoff_;
   bool in_round_ = false, again_ = false, was_ready_ = false;
   int tries_ = 0;
+  std::vector<NodeEvent> untold_;  // of this round: told when its PATCH is known to have arrived
   SteadyTime started_{};
   std::optional<SteadyTime> reported_;
   Duration report_shift_{0};

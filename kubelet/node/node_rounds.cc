@@ -1,4 +1,6 @@
 // NodeReporter: the status, round by round.
+#include <utility>
+
 #include "base/log.h"
 #include "kubelet/node/node_conditions.h"
 #include "kubelet/node/node_object.h"
@@ -36,6 +38,7 @@ void NodeReporter::beginRound() {
   }
   in_round_ = true;
   tries_ = 0;
+  untold_.clear();
   attempt();
 }
 
@@ -62,35 +65,43 @@ void NodeReporter::report() {
   const NodeInput now = input();
   if (isComingUp(now)) return endRound();
   const NodePtr before = node_;
-  api::Node after = updateNode(now, *before, dependencies_.clock.wall());
+  const api::Node after = updateNode(now, *before, dependencies_.clock.wall());
   const bool changed = statusChanged(before->status, after.status) ||
                        before->metadata.labels != after.metadata.labels ||
                        before->metadata.annotations != after.metadata.annotations;
-  if (!changed) was_ready_ = was_ready_ || isReady(after);
+  if (!changed) {
+    was_ready_ = was_ready_ || isReady(after);
+    tellEvents();  // a PATCH that arrived although its answer was lost
+  }
   if (!changed && !isDue()) return endRound();
   json::object patch = nodeStatusPatch(*before, after);
   if (patch.empty()) {  // due, and within the second of the last heartbeat
     reported_ = dependencies_.clock.steady();
     return endRound();
   }
-  send("PATCH", path_ + "/status", std::move(patch),
-       [this, before, after = std::move(after), changed](Result<json::value> answer) {
-         if (auto made = answered(std::move(answer)); !made) return retry("report status of", made.error());
-         onReported(before, after, changed);
-       });
+  if (untold_.empty()) untold_ = nodeEvents(before.get(), after);
+  const bool ready = isReady(after);
+  send("PATCH", path_ + "/status", std::move(patch), [this, ready, changed](Result<json::value> answer) {
+    if (auto made = answered(std::move(answer)); !made) return retry("report status of", made.error());
+    was_ready_ = was_ready_ || ready;
+    onReported(changed);
+  });
 }
 
-void NodeReporter::onReported(const NodePtr& before, const api::Node& after, bool changed) {
+void NodeReporter::onReported(bool changed) {
   ++stats_.patches;
-  was_ready_ = was_ready_ || isReady(after);
   reported_ = dependencies_.clock.steady();
   // Nodes that all changed at once (an update of the cluster) drift apart again.
   report_shift_ = changed ? scaled(settings_.report_frequency, dependencies_.random() - 0.5) : Duration{0};
-  for (const NodeEvent& event : nodeEvents(before.get(), after)) {
-    LOG_INFO("node {}: {}", after.metadata.name, event.message);
+  tellEvents();
+  endRound();
+}
+
+void NodeReporter::tellEvents() {
+  for (const NodeEvent& event : std::exchange(untold_, {})) {
+    LOG_INFO("{}", event.message);
     listener_.on_event(event);
   }
-  endRound();
 }
 
 void NodeReporter::retry(const std::string& what, const Error& error) {
