@@ -106,6 +106,7 @@ struct Schema<NodeStatus> {
   static void fields(V& v, C& c) {
     v("capacity", c.capacity);
     v("allocatable", c.allocatable);
+    v("phase", c.phase);
     v("conditions", c.conditions);
     v("addresses", c.addresses);
     v.object("daemonEndpoints", [&](V& endpoints) {
@@ -118,7 +119,8 @@ struct Schema<NodeStatus> {
     v("runtimeHandlers", c.runtime_handlers);
     v.object("features",
              [&](V& features) { features("supplementalGroupsPolicy", c.supplemental_groups_policy); });
-    v.ignored({"phase", "config", "declaredFeatures"});
+    v("declaredFeatures", c.declared_features);
+    v.ignored({"config"});
   }
 };
 

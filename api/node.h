@@ -82,6 +82,7 @@ struct NodeRuntimeHandler {
 struct NodeStatus {
   ResourceList capacity;
   ResourceList allocatable;
+  std::string phase;  // long unused; kept as it was found
   std::vector<NodeCondition> conditions;
   std::vector<NodeAddress> addresses;
   int32_t kubelet_port = 0;
@@ -91,6 +92,7 @@ struct NodeStatus {
   std::vector<AttachedVolume> volumes_attached;
   std::vector<NodeRuntimeHandler> runtime_handlers;
   std::optional<bool> supplemental_groups_policy;  // features.supplementalGroupsPolicy
+  std::vector<std::string> declared_features;      // sorted
   bool operator==(const NodeStatus&) const = default;
 };
 

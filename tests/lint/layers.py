@@ -28,6 +28,9 @@ PARTS = {
     "runtime/images": {"runtime/images"},
     "runtime/init": {"runtime/init", "runtime"},
     "runtime/shim": {"runtime/shim", "runtime/init", "runtime"},
+    "kubelet": {"kubelet"},
+    "kubelet/node": {"kubelet/node", "kubelet"},
+    "kubelet/server": {"kubelet/server", "kubelet"},
     "agent": {"agent"},
     "agent/keelctl": {"agent/keelctl"},
 }
