@@ -26,6 +26,8 @@ PARTS = {
     "runtime/images": {"runtime/images"},
     "runtime/init": {"runtime/init", "runtime"},
     "runtime/shim": {"runtime/shim", "runtime/init", "runtime"},
+    "kubelet/stats": {"kubelet/stats", "kubelet"},
+    "kubelet/eviction": {"kubelet/eviction", "kubelet/stats", "kubelet/node", "kubelet"},
     "agent": {"agent"},
     "agent/keelctl": {"agent/keelctl"},
 }
