@@ -124,6 +124,8 @@ class FakeImages : public runtime::ImageService {
   Result<void> remove(const std::string& reference) override {
     return state_.with([&](State& state) -> Result<void> {
       if (state.local.erase(normalize(reference)) > 0) return {};
+      const auto by_id = [&](const auto& each) { return each.second.image->id == reference; };
+      if (std::erase_if(state.local, by_id) > 0) return {};
       return makeError(Code::kNotFound, "image {}: not found", reference);
     });
   }

@@ -31,6 +31,8 @@ PARTS = {
     "kubelet": {"kubelet"},
     "kubelet/node": {"kubelet/node", "kubelet"},
     "kubelet/server": {"kubelet/server", "kubelet"},
+    "kubelet/stats": {"kubelet/stats", "kubelet"},
+    "kubelet/eviction": {"kubelet/eviction", "kubelet/stats", "kubelet/node", "kubelet"},
     "agent": {"agent"},
     "agent/keelctl": {"agent/keelctl"},
 }
