@@ -1,6 +1,7 @@
 // Everything a pod's strand holds about its pod.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -47,10 +48,12 @@ struct PodState {
   bool gone = false;
 
   EventList events;
+  std::function<void(const Event&)> on_event;  // hears every occurrence
   Timeline timeline;
   bool news = false;  // events or timeline have grown since they were published
 
   LogFiles::Owner owner() const { return {pod->metadata.namespace_, pod->metadata.name, uid}; }
+  void add(Event event);
   void event(const char* type, const std::string& reason, const std::string& message,
              const std::string& container, WallTime now);
   void step(const std::string& what, const std::string& outcome, Duration took, WallTime now);

@@ -26,6 +26,9 @@ PARTS = {
     "runtime/images": {"runtime/images"},
     "runtime/init": {"runtime/init", "runtime"},
     "runtime/shim": {"runtime/shim", "runtime/init", "runtime"},
+    "kubelet": {"kubelet"},
+    "kubelet/server": {"kubelet/server", "kubelet"},
+    "kubelet/cluster": {"kubelet/cluster", "kubelet"},
     "agent": {"agent"},
     "agent/keelctl": {"agent/keelctl"},
 }
