@@ -12,6 +12,8 @@
 #include "base/executor.h"
 #include "base/ids.h"
 #include "cni/pod_network.h"
+#include "kubelet/object_store.h"
+#include "kubelet/token_source.h"
 #include "runtime/host_path.h"
 #include "runtime/images/image_service.h"
 #include "runtime/runtime.h"
@@ -122,6 +124,14 @@ class Kubelet {
   enum class Which { kCurrent, kPrevious };
   virtual Result<Instance> instance(const std::string& pod_namespace, const std::string& name,
                                     const std::string& container, Which which) const = 0;
+
+  // What is known of the API server's objects now (`cluster` of the store; the rest is the manifest folder's
+  // and stays), and the pods that the change concerns: they are looked at. Before start() or on the loop.
+  virtual void setObjects(ObjectStorePtr objects, const std::vector<PodUid>& concerned) = 0;
+  // Where service account tokens come from. Before start().
+  virtual void setTokens(std::shared_ptr<TokenSource> tokens) = 0;
+  // Has these pods looked at (a token was renewed). Unknown ones are fine. Loop.
+  virtual void wake(const std::vector<PodUid>& uids) = 0;
 
   // These pods' links are gone (a foreign deletion): attach them again. Loop.
   virtual void reattach(const std::vector<PodUid>& uids) = 0;

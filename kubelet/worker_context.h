@@ -13,6 +13,7 @@
 #include "kubelet/log_files.h"
 #include "kubelet/object_store.h"
 #include "kubelet/pod_plan.h"
+#include "kubelet/token_source.h"
 
 namespace keelson::kubelet {
 
@@ -39,6 +40,7 @@ struct WorkerContext {
   const std::vector<std::string> host_ips;
   const std::string node_hostname;  // of the node's UTS namespace
   Guarded<ObjectStorePtr> objects{std::make_shared<const ObjectStore>()};
+  Guarded<std::shared_ptr<TokenSource>> tokens;  // null without an API server
   Guarded<std::shared_ptr<WorkerHost>> host;
 
   Stop pulls;                         // cancelled when the kubelet stops
