@@ -53,6 +53,9 @@ struct TimelineEntry {
   std::string outcome;  // "" is success, else the error's text
 };
 
+// PodView::source of pods that the API server gave.
+inline constexpr char kApiSource[] = "api";
+
 // An event as Kubernetes has them, kept in a bounded list a pod until the API server gets them.
 struct Event {
   std::string type;  // Normal, Warning

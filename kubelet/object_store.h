@@ -64,9 +64,6 @@ struct Known {
   std::shared_ptr<const T> object;  // kPresent
 };
 
-// The source of pods that come from the API server; others name their manifest file.
-inline constexpr char kApiSource[] = "api";
-
 // A pod's view of a store. Pods of the API server see its objects and nothing else; pods of the manifest
 // folder see the folder's, which are all there or absent, and the API server's services and runtime classes
 // as far as they are known. A value; any thread.

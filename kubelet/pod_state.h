@@ -53,6 +53,7 @@ struct PodState {
   api::PodPtr references_of;                    // the pod that `references` is of
   ObjectReferences references;
   ObjectsSeen objects_seen;                      // of the last look
+  std::vector<TokenPtr> tokens_seen;             // likewise
   std::optional<VolumesMadeOf> volumes_made_of;  // nullopt: to be written (again)
   std::optional<StepFailure> pod_failure;
   std::map<std::string, StepFailure> start_failures;

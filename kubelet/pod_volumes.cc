@@ -64,9 +64,12 @@ void takeObjects(PodState& state, const WorkerContext& context) {
     state.references = objectReferences(*state.pod);
     state.references_of = state.pod;
   }
+  const bool is_over = state.record.ending || (state.record.admission && !state.record.admission->admitted);
+  std::vector<TokenPtr> tokens = is_over ? state.tokens_seen : volumesMadeOf(state, context).tokens;
   ObjectsSeen seen(podObjects(state, context), state.references);
-  if (seen == state.objects_seen) return;
+  if (seen == state.objects_seen && tokens == state.tokens_seen) return;
   state.objects_seen = std::move(seen);
+  state.tokens_seen = std::move(tokens);
   std::erase_if(state.start_failures, [](const auto& failure) {
     return failure.second.reason == kStillCreating || failure.second.reason == "CreateContainerConfigError";
   });

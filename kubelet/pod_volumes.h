@@ -12,8 +12,8 @@ VolumeMaker volumeMaker(const PodState& state, const WorkerContext& context);
 // What the volumes' files would be made of now; asks for tokens that are needed.
 VolumesMadeOf volumesMadeOf(const PodState& state, const WorkerContext& context);
 
-// Begins a look: when anything that the pod names has changed since the last one, the steps that failed for
-// want of it are due at once. Strand of the pod.
+// Begins a look, and has tokens fetched in time: when anything that the pod names has changed since the last
+// one, the steps that failed for want of it are due at once. Strand of the pod.
 void takeObjects(PodState& state, const WorkerContext& context);
 
 // Rewrites volumes whose objects, tokens or pod have changed since they were written; files stay where there

@@ -61,7 +61,7 @@ class FileBuilder {
   }
 
   void token(const api::ServiceAccountTokenProjection& projection, const TokenKey& key) {
-    if (!in_.objects.hasApiServer()) {
+    if (!in_.objects.fromApi() && !in_.objects.hasApiServer()) {
       return fail(makeError(Code::kUnsupported,
                             "failed to fetch token: this node has no API server that could issue a service "
                             "account token"));
