@@ -37,6 +37,17 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
     for (const auto& uid : uids) workers_.reattach(uid);
   }
 
+  void setObjects(const ObjectStorePtr& objects, const std::vector<PodUid>& concerned) {
+    cluster_objects_ = objects->cluster;
+    shareObjects();
+    wake(concerned);
+  }
+  void setTokens(std::shared_ptr<TokenSource> tokens) { context_->tokens.exchange(std::move(tokens)); }
+  void wake(const std::vector<PodUid>& uids) {
+    if (closed_) return;
+    for (const auto& uid : uids) workers_.wake(uid);
+  }
+
   const PodWorkers& workers() const { return workers_; }
   std::vector<ManifestView> manifests() const { return views_.copy(); }
   const Options& options() const { return context_->options; }
@@ -89,6 +100,7 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   bool sync();
   void takeLeftover(const Leftover& leftover, bool in_manifests, std::map<PodUid, PodRecord>& records);
   void releaseHeld();
+  void shareObjects();
   void keepNode();
   Result<std::vector<Leftover>> readLeftovers() const;
   void sweepRemoved(std::vector<std::string> names) const;
@@ -98,6 +110,8 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   PodWorkers workers_;
   Strand node_strand_;
   ManifestSource source_;
+  ObjectStorePtr folder_objects_ = std::make_shared<const ObjectStore>();
+  std::shared_ptr<const ClusterObjects> cluster_objects_;  // null without an API server
   Registration resync_, node_retry_;
   std::vector<std::function<void(const PodUid&)>> listeners_;
   std::vector<std::function<void(const api::PodPtr&, const Event&)>> event_listeners_;
@@ -248,9 +262,12 @@ void Core::apply(const ManifestSnapshot& snapshot) {
     logged = view.error;
   }
   views_.exchange(snapshot.views);
-  context_->objects.exchange(snapshot.objects);
+  const bool objects_changed = !sameFolderObjects(*folder_objects_, *snapshot.objects);
+  folder_objects_ = snapshot.objects;
+  shareObjects();
   manifest_pods_ = snapshot.pods;
   sync();
+  if (objects_changed) workers_.wakeAll();
   keepNode();
 }
 
@@ -296,6 +313,13 @@ void Core::setApiPods(std::vector<api::PodPtr> pods) {
   workers_.trustApi();
   if (!std::exchange(api_synced_, true)) releaseHeld();
   if (sync()) keepNode();
+}
+
+// The folder's objects and the API server's in one snapshot for all workers.
+void Core::shareObjects() {
+  auto store = std::make_shared<ObjectStore>(*folder_objects_);
+  store->cluster = cluster_objects_;
+  context_->objects.exchange(std::move(store));
 }
 
 // The network's node-wide parts and the weights of the QoS classes, put back wherever they are missing.
@@ -364,6 +388,11 @@ class NodeKubelet : public Kubelet {
         logs.containerDirectory({metadata.namespace_, metadata.name, PodUid(metadata.uid)}, container);
     return made;
   }
+  void setObjects(ObjectStorePtr objects, const std::vector<PodUid>& concerned) override {
+    core_->setObjects(objects, concerned);
+  }
+  void setTokens(std::shared_ptr<TokenSource> tokens) override { core_->setTokens(std::move(tokens)); }
+  void wake(const std::vector<PodUid>& uids) override { core_->wake(uids); }
   void reattach(const std::vector<PodUid>& uids) override { core_->reattach(uids); }
   void onPodChanged(std::function<void(const PodUid&)> listener) override {
     core_->addListener(std::move(listener));

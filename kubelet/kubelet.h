@@ -12,7 +12,9 @@
 #include "base/executor.h"
 #include "base/ids.h"
 #include "cni/pod_network.h"
+#include "kubelet/object_store.h"
 #include "kubelet/pod_record.h"
+#include "kubelet/token_source.h"
 #include "runtime/host_path.h"
 #include "runtime/images/image_service.h"
 #include "runtime/runtime.h"
@@ -151,6 +153,13 @@ class Kubelet {
   // condition DisruptionTarget (TerminationByKubelet). A pod that is over already stays as it is. False if
   // it is unknown. Loop.
   virtual bool evict(const PodUid& uid, Ending ending, Duration grace) = 0;
+  // What is known of the API server's objects now (`cluster` of the store; the rest is the manifest folder's
+  // and stays), and the pods that the change concerns: they are looked at. Before start() or on the loop.
+  virtual void setObjects(ObjectStorePtr objects, const std::vector<PodUid>& concerned) = 0;
+  // Where service account tokens come from. Before start().
+  virtual void setTokens(std::shared_ptr<TokenSource> tokens) = 0;
+  // Has these pods looked at (a token was renewed). Unknown ones are fine. Loop.
+  virtual void wake(const std::vector<PodUid>& uids) = 0;
 
   // These pods' links are gone (a foreign deletion): attach them again. Loop.
   virtual void reattach(const std::vector<PodUid>& uids) = 0;

@@ -9,6 +9,7 @@
 
 #include "kubelet/events.h"
 #include "kubelet/log_files.h"
+#include "kubelet/object_store.h"
 #include "kubelet/pod_directory.h"
 #include "kubelet/pod_observation.h"
 #include "kubelet/pod_record.h"
@@ -28,6 +29,14 @@ struct MountProgress {
   OpenedMounts opened;  // kReady
 };
 
+// What the files of the pod's volumes were made of.
+struct VolumesMadeOf {
+  api::PodPtr pod;
+  ObjectsSeen objects;
+  std::vector<TokenPtr> tokens;
+  bool operator==(const VolumesMadeOf&) const = default;
+};
+
 // Plain data of one pod. Home: its strand. Only `record` outlives the daemon.
 struct PodState {
   PodUid uid;
@@ -42,6 +51,11 @@ struct PodState {
   uint32_t volumes_of = 0;                      // the sandbox they were made for
   uint64_t volumes_job = 0;                     // a result of an older job is not for us
   std::map<std::string, MountProgress> mounts;  // by container
+  api::PodPtr references_of;                    // the pod that `references` is of
+  ObjectReferences references;
+  ObjectsSeen objects_seen;                      // of the last look
+  std::vector<TokenPtr> tokens_seen;             // likewise
+  std::optional<VolumesMadeOf> volumes_made_of;  // nullopt: to be written (again)
   std::optional<StepFailure> pod_failure;
   std::map<std::string, StepFailure> start_failures;
   bool releasing = false;

@@ -8,6 +8,7 @@
 #include "kubelet/container_steps.h"
 #include "kubelet/pod_ending.h"
 #include "kubelet/pod_history.h"
+#include "kubelet/pod_volumes.h"
 #include "kubelet/termination_message.h"
 #include "kubelet/text.h"
 #include "runtime/stop_signal.h"
@@ -150,6 +151,7 @@ void PodWorker::look() {
     return;
   }
   takeNews();
+  takeObjects(state_, *context_);
   for (int round = 0;; ++round) {
     const bool prepared = prepare();
     if (!prepared || !observe()) {
@@ -161,6 +163,7 @@ void PodWorker::look() {
       wakeAt(state_.pod_failure ? std::optional(state_.pod_failure->retry_at) : std::nullopt);
       break;
     }
+    refreshVolumes(state_, *context_);
     const PodObservation seen = observation();
     const Plan plan =
         planPod(*state_.pod, seen, state_.record, context_->policy, context_->deps.clock.wall());

@@ -13,6 +13,7 @@
 #include "kubelet/log_files.h"
 #include "kubelet/object_store.h"
 #include "kubelet/pod_plan.h"
+#include "kubelet/token_source.h"
 
 namespace keelson::kubelet {
 
@@ -42,6 +43,7 @@ struct WorkerContext {
   const std::string node_hostname;  // of the node's UTS namespace
   Guarded<ObjectStorePtr> objects{std::make_shared<const ObjectStore>()};
   Guarded<api::StringMap> node_labels;
+  Guarded<std::shared_ptr<TokenSource>> tokens;  // null without an API server
   Guarded<std::shared_ptr<WorkerHost>> host;
 
   Stop pulls;                         // cancelled when the kubelet stops

@@ -115,7 +115,9 @@ void Transfer::setWay() {
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+  // Waiting for a connection that may be shared ends with its handshake; without TLS it would take the first
+  // answer.
+  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, access_->server.scheme == "https" ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBuffer);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);

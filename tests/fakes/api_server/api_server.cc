@@ -148,6 +148,19 @@ ApiServer::ApiServer(const Clock& clock, ServerSettings settings)
                         {"name", "https"}, {"protocol", "TCP"}, {"port", 443}, {"targetPort", 6443}}}}}}});
 }
 
+json::object ApiServer::save() const {
+  auto saved = store_.save();
+  saved["nextClusterIp"] = next_cluster_ip_;
+  saved["nextPodCidr"] = next_pod_cidr_;
+  return saved;
+}
+
+void ApiServer::restore(const json::object& saved) {
+  store_.restore(saved);
+  next_cluster_ip_ = static_cast<uint32_t>(numberAt(saved, "nextClusterIp", next_cluster_ip_));
+  next_pod_cidr_ = static_cast<uint32_t>(numberAt(saved, "nextPodCidr", next_pod_cidr_));
+}
+
 const Pki& ApiServer::pki() {
   if (!settings_.pki) settings_.pki = Pki::create(clock_).value();  // fails only without memory or entropy
   return *settings_.pki;

@@ -71,13 +71,16 @@ class ApiServer {
   // Who a bearer token or a client certificate's subject speaks for; nothing: nobody.
   std::optional<User> authenticate(std::string_view token);
 
+  // Everything that a restart must not lose, and back.
+  json::object save() const;
+  void restore(const json::object& saved);
+
   ObjectStore& store() { return store_; }
   WatchFaults& watchFaults() { return watch_faults_; }
   ServerSettings& settings() { return settings_; }
   const Pki& pki();
 
  private:
-  friend struct Requests;
   Answer call(std::string method, const std::string& path, json::value body, std::string type);
   Reply dispatch(const ServerCall& call, const ResourcePath& path);
   Reply list(const ServerCall& call, const ResourcePath& path);

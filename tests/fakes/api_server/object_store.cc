@@ -85,6 +85,31 @@ void ObjectStore::compact() {
   tell();
 }
 
+json::object ObjectStore::save() const {
+  json::object collections;
+  for (const auto& [collection, objects] : collections_) {
+    auto& list = objectAt(collections, "all");
+    json::object& into = list[collection].emplace_object();
+    for (const auto& [key, object] : objects) into[key] = *object;
+  }
+  return {{"version", version_}, {"collections", std::move(collections)}};
+}
+
+void ObjectStore::restore(const json::object& saved) {
+  collections_.clear();
+  events_.clear();
+  version_ = static_cast<uint64_t>(numberAt(saved, "version", 1));
+  forgotten_ = version_;
+  const auto* all = find(saved, "collections.all");
+  if (all == nullptr || !all->is_object()) return;
+  for (const auto& [collection, objects] : all->get_object()) {
+    for (const auto& [key, object] : objects.as_object()) {
+      collections_[std::string(collection)][std::string(key)] =
+          std::make_shared<const json::object>(object.as_object());
+    }
+  }
+}
+
 uint64_t ObjectStore::listen(std::function<void()> listener) {
   listeners_[next_listener_] = std::move(listener);
   return next_listener_++;

@@ -45,6 +45,9 @@ class ObjectStore {
   std::optional<Objects> snapshot(const std::string& collection, uint64_t version) const;
   // Forgets all history: whoever resumes from before gets 410.
   void compact();
+  // All objects with the version, and back: a server that starts again. History is not part of it.
+  json::object save() const;
+  void restore(const json::object& saved);
   // Versions jump, as a busy cluster's do.
   void skipVersions(uint64_t count) { version_ += count; }
 
