@@ -11,27 +11,12 @@
 #include "api/int_or_string.h"
 #include "api/object_meta.h"
 #include "api/pod_status.h"
-#include "api/quantity.h"
+#include "api/resources.h"
 
 namespace keelson::api {
 
 // Everything here is a plain value with Kubernetes' names in snake_case; std::optional means "absent
 // matters". Strings that are enumerations in Kubernetes stay strings and are checked by validatePod.
-
-using ResourceList = std::map<std::string, Quantity>;  // "cpu", "memory", "ephemeral-storage", ...
-
-struct ResourceClaim {
-  std::string name;
-  std::string request;
-  bool operator==(const ResourceClaim&) const = default;
-};
-
-struct ResourceRequirements {
-  ResourceList limits;
-  ResourceList requests;
-  std::vector<ResourceClaim> claims;
-  bool operator==(const ResourceRequirements&) const = default;
-};
 
 struct ContainerPort {
   std::string name;

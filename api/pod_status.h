@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/object_meta.h"
+#include "api/resources.h"
 #include "base/clock.h"
 
 namespace keelson::api {
@@ -41,6 +42,23 @@ struct ContainerState {
   bool operator==(const ContainerState&) const = default;
 };
 
+// A volume as it is mounted in the container.
+struct VolumeMountStatus {
+  std::string name;
+  std::string mount_path;
+  bool read_only = false;
+  std::string recursive_read_only;  // Disabled, Enabled; "" unless read_only
+  bool operator==(const VolumeMountStatus&) const = default;
+};
+
+// Who the container's first process was when it started.
+struct LinuxContainerUser {
+  int64_t uid = 0;
+  int64_t gid = 0;
+  std::vector<int64_t> supplemental_groups;
+  bool operator==(const LinuxContainerUser&) const = default;
+};
+
 struct ContainerStatus {
   std::string name;
   ContainerState state;
@@ -51,6 +69,10 @@ struct ContainerStatus {
   std::string image_id;
   std::string container_id;
   std::optional<bool> started;
+  ResourceList allocated_resources;
+  std::optional<ResourceRequirements> resources;
+  std::vector<VolumeMountStatus> volume_mounts;
+  std::optional<LinuxContainerUser> user;  // reported as user.linux
   bool operator==(const ContainerStatus&) const = default;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/pod_status.h"
+#include "api/resources_schema.h"
 #include "api/schema.h"
 
 namespace keelson::api {
@@ -48,6 +49,28 @@ struct Schema<ContainerState> {
 };
 
 template <>
+struct Schema<VolumeMountStatus> {
+  template <class V, class C>
+  static void fields(V& v, C& c) {
+    v("name", c.name, kAlways);
+    v("mountPath", c.mount_path, kAlways);
+    v("readOnly", c.read_only);
+    v("recursiveReadOnly", c.recursive_read_only);
+    v.ignored({"volumeStatus"});
+  }
+};
+
+template <>
+struct Schema<LinuxContainerUser> {
+  template <class V, class C>
+  static void fields(V& v, C& c) {
+    v("uid", c.uid, kAlways);
+    v("gid", c.gid, kAlways);
+    v("supplementalGroups", c.supplemental_groups);
+  }
+};
+
+template <>
 struct Schema<ContainerStatus> {
   template <class V, class C>
   static void fields(V& v, C& c) {
@@ -60,8 +83,11 @@ struct Schema<ContainerStatus> {
     v("imageID", c.image_id, kAlways);
     v("containerID", c.container_id);
     v("started", c.started);
-    v.ignored({"allocatedResources", "allocatedResourcesStatus", "resources", "volumeMounts", "user",
-               "stopSignal"});
+    v("allocatedResources", c.allocated_resources);
+    v("resources", c.resources);
+    v("volumeMounts", c.volume_mounts);
+    v.object("user", [&](V& user) { user("linux", c.user); });
+    v.ignored({"allocatedResourcesStatus", "stopSignal"});
   }
 };
 

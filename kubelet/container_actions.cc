@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "kubelet/pod_actions.h"
 #include "kubelet/pod_history.h"
+#include "kubelet/pod_volumes.h"
 #include "kubelet/restart.h"
 #include "kubelet/start_container.h"
 #include "kubelet/termination_message.h"
@@ -29,9 +30,13 @@ void noteStartFailure(PodState& state, const std::string& container, const std::
 Result<void> PodActions::act(const OpenMounts& action) {
   const api::Container* container = state_.container(action.container);
   if (container == nullptr) return makeError(Code::kNotFound, "no container {}", action.container);
-  const auto env = resolveEnv(*state_.pod, *container, downwardFacts(state_, *context_));
-  if (!env) return startFailed(action.container, "CreateContainerConfigError", env.error().text);
-  auto requests = hostPathMounts(*state_.pod, *container, *env);
+  const auto resolved =
+      resolveEnv(*state_.pod, *container, downwardFacts(state_, *context_), podObjects(state_, *context_));
+  if (!resolved) {
+    const StartError failed = configError(state_, action.container, resolved.error());
+    return startFailed(action.container, failed.reason, failed.message);
+  }
+  auto requests = hostPathMounts(*state_.pod, *container, resolved->env);
   if (!requests) return startFailed(action.container, "CreateContainerConfigError", requests.error().text);
   state_.mounts[action.container].state = StepState::kWorking;
   const auto context = context_;
@@ -61,7 +66,7 @@ Result<void> PodActions::act(const OpenMounts& action) {
 Error PodActions::startFailed(const std::string& container, const std::string& reason,
                               const std::string& message) {
   noteStartFailure(state_, container, reason, message, now());
-  state_.event("Warning", "Failed", "Error: " + message, container, now());
+  if (reason != kStillCreating) state_.event("Warning", "Failed", "Error: " + message, container, now());
   return makeError(Code::kFailedPrecondition, "{}: {}", reason, message);
 }
 

@@ -5,108 +5,155 @@
 #include <map>
 #include <optional>
 
+#include "api/names.h"
+#include "kubelet/required_objects.h"
+#include "kubelet/service_env.h"
 #include "runtime/expand.h"
 
 namespace keelson::kubelet {
 namespace {
 
-std::string first(const std::vector<std::string>& list) { return list.empty() ? "" : list.front(); }
+constexpr char kMasterNamespace[] = "default";
+constexpr char kMasterService[] = "kubernetes";
 
-// "metadata.labels['key']" -> key; nullopt if `path` is not of that form.
-std::optional<std::string> subscript(const std::string& path, const std::string& prefix) {
-  const std::string open = prefix + "['";
-  if (path.rfind(open, 0) != 0 || path.size() < open.size() + 2) return std::nullopt;
-  if (path.compare(path.size() - 2, 2, "']") != 0) return std::nullopt;
-  return path.substr(open.size(), path.size() - open.size() - 2);
-}
+// Collects the variables of one container.
+class EnvBuilder {
+ public:
+  EnvBuilder(const api::Pod& pod, const api::Container& container, const DownwardFacts& facts,
+             const PodObjects& objects)
+      : pod_(pod), container_(container), facts_(facts), objects_(objects) {}
 
-std::string lookUp(const api::StringMap& map, const std::string& key) {
-  const auto found = map.find(key);
-  return found == map.end() ? "" : found->second;
-}
+  Result<ResolvedEnv> build() {
+    const auto services = TRY(serviceVariables());
+    known_ = services;
+    for (const auto& source : container_.env_from) TRY(addAll(source));
+    for (const auto& variable : container_.env) {
+      auto value = TRY(valueOf(variable));
+      if (value) TRY(set(variable.name, std::move(*value)));
+    }
+    for (const auto& [name, value] : services) {
+      if (!at_.count(name)) TRY(set(name, value));
+    }
+    return std::move(out_);
+  }
 
-Result<std::string> valueFrom(const api::Pod& pod, const api::Container& container,
-                              const api::EnvVar& variable, const DownwardFacts& facts) {
-  const api::EnvVarSource& source = *variable.value_from;
-  if (source.field_ref) return downwardField(pod, source.field_ref->field_path, facts);
-  if (source.resource_field_ref) return downwardResource(pod, container, *source.resource_field_ref, facts);
-  const char* kind = source.config_map_key_ref ? "configMapKeyRef"
-                     : source.secret_key_ref   ? "secretKeyRef"
-                                               : "fileKeyRef";
-  return makeError(Code::kUnsupported, "env {}: valueFrom.{} is not served by this node", variable.name,
-                   kind);
-}
+ private:
+  Result<std::map<std::string, std::string>> serviceVariables() const {
+    if (!objects_.servicesKnown()) {
+      return makeError(Code::kUnavailable,
+                       "services have not yet been read at least once, cannot construct envvars");
+    }
+    auto variables = std::map<std::string, std::string>();
+    for (const auto& service : objects_.services(kMasterNamespace)) {
+      if (service->metadata.name == kMasterService) variables = serviceEnv({service});
+    }
+    if (!pod_.spec.enable_service_links.value_or(true)) return variables;
+    for (auto& [name, value] : serviceEnv(objects_.services(objects_.nameSpace())))
+      variables.insert_or_assign(name, value);
+    return variables;
+  }
+
+  Result<void> set(const std::string& name, std::string value) {
+    if (value.find('\0') != std::string::npos) {
+      return makeError(Code::kInvalidArgument, "environment variable {} contains a NUL byte", name);
+    }
+    bytes_ += name.size() + value.size() + 2;
+    if (bytes_ > kMaxEnvBytes) {
+      return makeError(Code::kResourceExhausted, "the environment is larger than {} bytes", kMaxEnvBytes);
+    }
+    known_[name] = value;
+    const auto [at, is_new] = at_.emplace(name, out_.env.size());
+    if (is_new) {
+      out_.env.emplace_back(name, std::move(value));
+    } else {
+      out_.env[at->second].second = std::move(value);
+    }
+    return {};
+  }
+
+  Result<void> addAll(const api::EnvFromSource& source) {
+    if (source.config_map_ref) {
+      const auto& ref = *source.config_map_ref;
+      const auto found = TRY(needConfigMap(objects_, ref.name, needOf(ref.optional)));
+      if (found) TRY(addData(found->data, source.prefix, "configMap", ref.name));
+    }
+    if (source.secret_ref) {
+      const auto& ref = *source.secret_ref;
+      const auto found = TRY(needSecret(objects_, ref.name, needOf(ref.optional)));
+      if (found) TRY(addData(found->data, source.prefix, "secret", ref.name));
+    }
+    return {};
+  }
+
+  Result<void> addData(const api::StringMap& data, const std::string& prefix, const char* kind,
+                       const std::string& name) {
+    std::vector<std::string> invalid;
+    for (const auto& [key, value] : data) {
+      const std::string variable = prefix + key;
+      if (api::checkEnvVarName(variable).empty()) {
+        TRY(set(variable, value));
+      } else {
+        invalid.push_back(variable);
+      }
+    }
+    if (invalid.empty()) return {};
+    out_.notes.push_back(
+        {"InvalidEnvironmentVariableNames",
+         fmt::format("Keys [{}] from the EnvFrom {} {}/{} were skipped since they are considered invalid "
+                     "environment variable names.",
+                     fmt::join(invalid, ", "), kind, pod_.metadata.namespace_, name)});
+    return {};
+  }
+
+  // nullopt: an optional source is absent, the variable is not set.
+  Result<std::optional<std::string>> valueOf(const api::EnvVar& variable) const {
+    using Value = std::optional<std::string>;
+    if (!variable.value.empty() || !variable.value_from) {
+      return Value(runtime::expandVariables(variable.value, known_));
+    }
+    const api::EnvVarSource& source = *variable.value_from;
+    if (source.field_ref) return Value(TRY(downwardField(pod_, source.field_ref->field_path, facts_)));
+    if (source.resource_field_ref) {
+      return Value(TRY(downwardResource(pod_, container_, *source.resource_field_ref, facts_)));
+    }
+    if (const auto& ref = source.config_map_key_ref) {
+      const auto found = TRY(needConfigMap(objects_, ref->name, needOf(ref->optional)));
+      return key(found ? &found->data : nullptr, *ref, "ConfigMap");
+    }
+    if (const auto& ref = source.secret_key_ref) {
+      const auto found = TRY(needSecret(objects_, ref->name, needOf(ref->optional)));
+      return key(found ? &found->data : nullptr, *ref, "Secret");
+    }
+    return makeError(Code::kUnsupported, "env {}: valueFrom.fileKeyRef is not served by this node",
+                     variable.name);
+  }
+
+  Result<std::optional<std::string>> key(const api::StringMap* data, const api::KeySelector& ref,
+                                         const char* kind) const {
+    if (data != nullptr) {
+      const auto found = data->find(ref.key);
+      if (found != data->end()) return std::optional<std::string>(found->second);
+    }
+    if (ref.optional.value_or(false)) return std::optional<std::string>();
+    return makeError(Code::kNotFound, "couldn't find key {} in {} {}/{}", ref.key, kind,
+                     pod_.metadata.namespace_, ref.name);
+  }
+
+  const api::Pod& pod_;
+  const api::Container& container_;
+  const DownwardFacts& facts_;
+  const PodObjects& objects_;
+  std::map<std::string, std::string> known_;  // what references may name
+  std::map<std::string, size_t> at_;          // in out_.env
+  size_t bytes_ = 0;
+  ResolvedEnv out_;
+};
 
 }  // namespace
 
-Result<std::string> downwardField(const api::Pod& pod, const std::string& path, const DownwardFacts& facts) {
-  if (path == "metadata.name") return pod.metadata.name;
-  if (path == "metadata.namespace") return pod.metadata.namespace_;
-  if (path == "metadata.uid") return pod.metadata.uid;
-  if (path == "spec.nodeName") return pod.spec.node_name;
-  if (path == "spec.serviceAccountName") return pod.spec.service_account_name;
-  if (path == "status.hostIP") return first(facts.host_ips);
-  if (path == "status.hostIPs") return fmt::format("{}", fmt::join(facts.host_ips, ","));
-  if (path == "status.podIP") return first(facts.pod_ips);
-  if (path == "status.podIPs") return fmt::format("{}", fmt::join(facts.pod_ips, ","));
-  if (const auto key = subscript(path, "metadata.labels")) return lookUp(pod.metadata.labels, *key);
-  if (const auto key = subscript(path, "metadata.annotations")) return lookUp(pod.metadata.annotations, *key);
-  return makeError(Code::kInvalidArgument, "unsupported fieldPath: {}", path);
-}
-
-Result<std::string> downwardResource(const api::Pod& pod, const api::Container& container,
-                                     const api::ResourceFieldSelector& field, const DownwardFacts& facts) {
-  const api::Container* of = &container;
-  if (!field.container_name.empty() && field.container_name != container.name) {
-    of = nullptr;
-    for (const auto* list : {&pod.spec.init_containers, &pod.spec.containers}) {
-      for (const auto& other : *list) {
-        if (other.name == field.container_name) of = &other;
-      }
-    }
-    if (of == nullptr)
-      return makeError(Code::kInvalidArgument, "container {} not found", field.container_name);
-  }
-  const size_t dot = field.resource.find('.');
-  const std::string side = field.resource.substr(0, dot);
-  const std::string name = dot == std::string::npos ? "" : field.resource.substr(dot + 1);
-  if (name.empty() || (side != "limits" && side != "requests")) {
-    return makeError(Code::kInvalidArgument, "unsupported container resource: {}", field.resource);
-  }
-  const api::ResourceList& list = side == "limits" ? of->resources.limits : of->resources.requests;
-  const auto found = list.find(name);
-  api::Quantity quantity;
-  if (found != list.end()) {
-    quantity = found->second;
-  } else if (side == "limits" && name == "cpu") {
-    quantity = api::Quantity::ofMilli(facts.node_cpu.value);
-  } else if (side == "limits" && name == "memory") {
-    quantity = api::Quantity::of(facts.node_memory.value);
-  }
-  // Kubernetes counts cpu in thousandths here and everything else in whole units; both rounded up.
-  const bool cpu = name == "cpu";
-  const api::Quantity one = api::Quantity::of(1);
-  const api::Quantity& divisor = field.divisor && !field.divisor->isZero() ? *field.divisor : one;
-  const int64_t amount = cpu ? quantity.milliValue() : quantity.value();
-  const int64_t unit = std::max<int64_t>(1, cpu ? divisor.milliValue() : divisor.value());
-  return std::to_string(amount / unit + (amount % unit != 0 ? 1 : 0));
-}
-
-Result<Env> resolveEnv(const api::Pod& pod, const api::Container& container, const DownwardFacts& facts) {
-  if (!container.env_from.empty()) {
-    const auto& source = container.env_from.front();
-    return makeError(Code::kUnsupported, "envFrom: {} is not served by this node",
-                     source.config_map_ref ? "configMapRef" : "secretRef");
-  }
-  Env env;
-  std::map<std::string, std::string> known;
-  for (const auto& variable : container.env) {
-    std::string value = variable.value_from ? TRY(valueFrom(pod, container, variable, facts))
-                                            : runtime::expandVariables(variable.value, known);
-    known[variable.name] = value;
-    env.emplace_back(variable.name, std::move(value));
-  }
-  return env;
+Result<ResolvedEnv> resolveEnv(const api::Pod& pod, const api::Container& container,
+                               const DownwardFacts& facts, const PodObjects& objects) {
+  return EnvBuilder(pod, container, facts, objects).build();
 }
 
 }  // namespace keelson::kubelet

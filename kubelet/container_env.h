@@ -7,28 +7,30 @@
 
 #include "api/pod.h"
 #include "base/result.h"
-#include "base/units.h"
+#include "kubelet/downward_api.h"
+#include "kubelet/object_store.h"
 
 namespace keelson::kubelet {
 
-// What the downward API may tell about pod and node at the time of a container's start.
-struct DownwardFacts {
-  std::vector<std::string> host_ips;
-  std::vector<std::string> pod_ips;
-  Millicpu node_cpu;  // stand in for limits that are not set
-  Bytes node_memory;
+using Env = std::vector<std::pair<std::string, std::string>>;  // each name once
+
+struct ResolvedEnv {
+  Env env;
+  struct Note {
+    std::string reason;  // InvalidEnvironmentVariableNames
+    std::string message;
+  };
+  std::vector<Note> notes;  // Warning events
 };
 
-using Env = std::vector<std::pair<std::string, std::string>>;
+// No process can be given as much (execve(2) takes a quarter of the stack limit at most).
+inline constexpr size_t kMaxEnvBytes = size_t{8} << 20;
 
-// env in order, each value expanded with those before it. Errors are the words of CreateContainerConfigError;
-// sources that this node does not serve are named (kUnsupported). Pure.
-Result<Env> resolveEnv(const api::Pod& pod, const api::Container& container, const DownwardFacts& facts);
-
-// One field of the downward API ("metadata.labels['app']", "status.podIP"). kInvalidArgument if unknown.
-Result<std::string> downwardField(const api::Pod& pod, const std::string& path, const DownwardFacts& facts);
-// limits.cpu and friends in units of the divisor, rounded up.
-Result<std::string> downwardResource(const api::Pod& pod, const api::Container& container,
-                                     const api::ResourceFieldSelector& field, const DownwardFacts& facts);
+// envFrom in order (later wins), then env in order, each value expanded with what stands before it and with
+// the service variables, then the service variables that nothing else has set. Errors are the words of
+// CreateContainerConfigError; sources that this node does not serve are kUnsupported, and kUnavailable is an
+// object of which nothing is known yet. Pure.
+Result<ResolvedEnv> resolveEnv(const api::Pod& pod, const api::Container& container,
+                               const DownwardFacts& facts, const PodObjects& objects);
 
 }  // namespace keelson::kubelet

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "kernel/mount.h"
+#include "kubelet/object_volumes.h"
 #include "kubelet/volumes.h"
 #include "runtime/expand.h"
 
@@ -51,11 +52,8 @@ runtime::MountPlan basePlan(const api::VolumeMount& mount) {
   return plan;
 }
 
-Result<runtime::OwnedMount> emptyDirMount(const api::Volume& volume, const api::VolumeMount& mount,
-                                          const std::string& sub_path, const VolumeMaker& maker,
-                                          const api::Pod& pod) {
-  const DirFd dir = TRY(maker.directory.ensureEmptyDir(volume.name, pod.spec.security_context.fs_group));
-  const OpenedSubPath opened = TRY(openSubPath(dir, sub_path));
+// What lies at `opened` on this node's disk.
+Result<runtime::OwnedMount> diskMount(const api::VolumeMount& mount, const OpenedSubPath& opened) {
   kernel::Mount clone = TRY(kernel::Mount::clone(opened.fd.get(), true));
   runtime::OwnedMount made{basePlan(mount), UniqueFd()};
   TRY(clone.setPropagation(propagationFlag(made.plan.propagation), true));
@@ -64,18 +62,42 @@ Result<runtime::OwnedMount> emptyDirMount(const api::Volume& volume, const api::
   return made;
 }
 
+// What lies at `sub_path` of the pod's tmpfs of this name.
+runtime::OwnedMount memoryMount(const api::VolumeMount& mount, const std::string& sub_path,
+                                const OpenedSubPath& opened) {
+  runtime::OwnedMount made{basePlan(mount), UniqueFd()};
+  made.plan.source = runtime::MountSource::kPodTmpfs;
+  made.plan.tmpfs_name = mount.name;
+  made.plan.sub_path = sub_path;
+  made.plan.is_directory = opened.is_directory;
+  return made;
+}
+
+Result<runtime::OwnedMount> emptyDirMount(const api::Volume& volume, const api::VolumeMount& mount,
+                                          const std::string& sub_path, const VolumeMaker& maker,
+                                          const api::Pod& pod) {
+  const DirFd dir = TRY(maker.directory.ensureEmptyDir(volume.name, pod.spec.security_context.fs_group));
+  return diskMount(mount, TRY(openSubPath(dir, sub_path)));
+}
+
+// Read-only whatever the mount says, as Kubernetes has it: the files are the node's to write. A subPath stays
+// with the file that it named at this start.
+Result<runtime::OwnedMount> objectMount(const api::Volume& volume, const api::VolumeMount& mount,
+                                        const std::string& sub_path, const VolumeMaker& maker,
+                                        const api::Pod& pod, Stop& stop) {
+  const DirFd dir = TRY(openObjectVolume(pod, volume, maker, stop));
+  const OpenedSubPath opened = TRY(openSubPath(dir, sub_path));
+  auto made = isKeptInMemory(volume) ? memoryMount(mount, sub_path, opened) : TRY(diskMount(mount, opened));
+  made.plan.read_only = true;
+  return made;
+}
+
 Result<runtime::OwnedMount> tmpfsMount(const api::Volume& volume, const api::VolumeMount& mount,
                                        const std::string& sub_path, const VolumeMaker& maker,
                                        const api::Pod& pod, Stop& stop) {
   const int64_t size = tmpfsSize(pod, *volume.empty_dir, maker.node_memory);
   const DirFd dir = TRY(maker.runtime.ensureTmpfs(maker.uid, volume.name, size, 0777, stop));
-  const OpenedSubPath opened = TRY(openSubPath(dir, sub_path));
-  runtime::OwnedMount made{basePlan(mount), UniqueFd()};
-  made.plan.source = runtime::MountSource::kPodTmpfs;
-  made.plan.tmpfs_name = volume.name;
-  made.plan.sub_path = sub_path;
-  made.plan.is_directory = opened.is_directory;
-  return made;
+  return memoryMount(mount, sub_path, TRY(openSubPath(dir, sub_path)));
 }
 
 }  // namespace
@@ -179,8 +201,9 @@ Result<std::vector<runtime::OwnedMount>> volumeMounts(const api::Pod& pod, const
     auto sub_path = mountSubPath(mount, env);
     if (!sub_path) return prepared(std::move(sub_path).error());
     const bool memory = volume->empty_dir && volume->empty_dir->medium == "Memory";
-    auto made = memory ? tmpfsMount(*volume, mount, *sub_path, maker, pod, stop)
-                       : emptyDirMount(*volume, mount, *sub_path, maker, pod);
+    auto made = isObjectVolume(*volume) ? objectMount(*volume, mount, *sub_path, maker, pod, stop)
+                : memory                ? tmpfsMount(*volume, mount, *sub_path, maker, pod, stop)
+                                        : emptyDirMount(*volume, mount, *sub_path, maker, pod);
     if (!made) return prepared(std::move(made).error());
     mounts.push_back(std::move(*made));
   }

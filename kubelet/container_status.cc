@@ -64,6 +64,21 @@ void ended(const StatusInput& in, const api::Container& container, const Contain
   status.started = false;
 }
 
+// What the container was given: it stays so as long as the instance is the one that is reported.
+void given(const api::Container& container, api::ContainerStatus& status) {
+  status.allocated_resources = container.resources.requests;
+  status.resources = api::ResourceRequirements{container.resources.limits, container.resources.requests, {}};
+  for (const auto& mount : container.volume_mounts) {
+    api::VolumeMountStatus made{mount.name, mount.mount_path, mount.read_only, ""};
+    if (mount.read_only) {
+      const bool recursive =
+          mount.recursive_read_only == "Enabled" || mount.recursive_read_only == "IfPossible";
+      made.recursive_read_only = recursive ? "Enabled" : "Disabled";
+    }
+    status.volume_mounts.push_back(std::move(made));
+  }
+}
+
 }  // namespace
 
 api::ContainerStatus containerStatus(const StatusInput& in, const api::Container& container,
@@ -87,6 +102,7 @@ api::ContainerStatus containerStatus(const StatusInput& in, const api::Container
   status.image = instance.image;
   status.image_id = instance.image_id;
   status.container_id = containerIdText(instance.id);
+  given(container, status);
   if (!instance.exit) {
     running(in, container, instance, kind, status);
     if (known.previous) status.last_state.terminated = known.previous->exit;

@@ -6,6 +6,7 @@
 #include "base/guarded.h"
 #include "base/log.h"
 #include "kubelet/manifest_source.h"
+#include "kubelet/pod_directory.h"
 #include "kubelet/pod_lookup.h"
 #include "kubelet/pod_workers.h"
 #include "runtime/cgroup_layout.h"
@@ -36,15 +37,43 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
     for (const auto& uid : uids) workers_.reattach(uid);
   }
 
+  void setObjects(const ObjectStorePtr& objects, const std::vector<PodUid>& concerned) {
+    cluster_objects_ = objects->cluster;
+    shareObjects();
+    wake(concerned);
+  }
+  void setTokens(std::shared_ptr<TokenSource> tokens) { context_->tokens.exchange(std::move(tokens)); }
+  void wake(const std::vector<PodUid>& uids) {
+    if (closed_) return;
+    for (const auto& uid : uids) workers_.wake(uid);
+  }
+
   const PodWorkers& workers() const { return workers_; }
   std::vector<ManifestView> manifests() const { return views_.copy(); }
   const Options& options() const { return context_->options; }
   void addListener(std::function<void(const PodUid&)> listener) { listeners_.push_back(std::move(listener)); }
 
+  void addEventListener(std::function<void(const api::PodPtr&, const Event&)> listener) {
+    event_listeners_.push_back(std::move(listener));
+  }
+  void setApiPods(std::vector<api::PodPtr> pods);
+  void setNodeLabels(api::StringMap labels) { context_->node_labels.exchange(std::move(labels)); }
+  PodWorkers& workers() { return workers_; }
+  bool evict(const PodUid& uid, Ending ending, Duration grace) {
+    ending.grace = grace;
+    ending.disruption = true;
+    return !closed_ && workers_.evict(uid, std::move(ending));
+  }
+
   // ---- WorkerHost: from strands ----
   void podChanged(const PodUid& uid) override {
     onLoop([uid](Core& core) {
       for (const auto& listener : core.listeners_) listener(uid);
+    });
+  }
+  void podEvent(const api::PodPtr& pod, const Event& event) override {
+    onLoop([pod, event](Core& core) {
+      for (const auto& listener : core.event_listeners_) listener(pod, event);
     });
   }
   void wakeAfter(const PodUid& uid, Duration delay) override {
@@ -68,6 +97,10 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   }
 
   void apply(const ManifestSnapshot& snapshot);
+  bool sync();
+  void takeLeftover(const Leftover& leftover, bool in_manifests, std::map<PodUid, PodRecord>& records);
+  void releaseHeld();
+  void shareObjects();
   void keepNode();
   Result<std::vector<Leftover>> readLeftovers() const;
   void sweepRemoved(std::vector<std::string> names) const;
@@ -77,8 +110,16 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   PodWorkers workers_;
   Strand node_strand_;
   ManifestSource source_;
+  ObjectStorePtr folder_objects_ = std::make_shared<const ObjectStore>();
+  std::shared_ptr<const ClusterObjects> cluster_objects_;  // null without an API server
   Registration resync_, node_retry_;
   std::vector<std::function<void(const PodUid&)>> listeners_;
+  std::vector<std::function<void(const api::PodPtr&, const Event&)>> event_listeners_;
+  std::vector<ManifestSnapshot::Entry> manifest_pods_;
+  std::vector<ManifestSnapshot::Entry>
+      api_pods_;                // before the first list: what an earlier life got from there
+  std::vector<Leftover> held_;  // nobody knows yet whether they are still wanted
+  bool api_synced_ = false;
   Guarded<std::vector<ManifestView>> views_;
   std::map<std::string, std::string> logged_;  // errors of manifests, so that each is logged once
   bool closed_ = false;
@@ -141,7 +182,8 @@ Result<void> Core::start() {
   // A pod whose deletion has begun is nobody's any more: its manifest, if it is here, makes a new one.
   for (const auto& leftover : leftovers) {
     if (!leftover.pod || !leftover.record || leftover.record->deletion) continue;
-    if (!leftover.record->source.empty()) source_.seed({leftover.pod, leftover.record->source});
+    const std::string& source = leftover.record->source;
+    if (!source.empty() && source != kApiSource) source_.seed({leftover.pod, leftover.record->source});
   }
   const auto first =
       TRY(source_.start([weak = weak_from_this()](std::shared_ptr<const ManifestSnapshot> snapshot) {
@@ -167,14 +209,7 @@ Result<void> Core::start() {
   std::set<PodUid> desired;
   for (const auto& entry : first->pods) desired.insert(PodUid(entry.pod->metadata.uid));
   std::map<PodUid, PodRecord> records;
-  for (const auto& leftover : leftovers) {
-    const bool deleted = leftover.record && leftover.record->deletion;
-    if (!desired.count(leftover.uid) || deleted) {
-      workers_.clear(leftover);
-    } else if (leftover.record) {
-      records[leftover.uid] = *leftover.record;
-    }
-  }
+  for (const auto& leftover : leftovers) takeLeftover(leftover, desired.count(leftover.uid) > 0, records);
   workers_.remember(std::move(records));
   apply(*first);
   resync_ = loop_.every(options().sync_frequency, [weak = weak_from_this()] {
@@ -184,6 +219,26 @@ Result<void> Core::start() {
     self->keepNode();
   });
   return {};
+}
+
+// Whose source has spoken goes on or is torn down; a pod of the API server goes on until it speaks.
+void Core::takeLeftover(const Leftover& leftover, bool in_manifests, std::map<PodUid, PodRecord>& records) {
+  const bool deleted = leftover.record && leftover.record->deletion;
+  const std::string source = leftover.record ? leftover.record->source : "";
+  const bool api_may_know =
+      options().wait_for_api && !api_synced_ && (source.empty() || source == kApiSource);
+  if (deleted) return workers_.clear(leftover);
+  if (in_manifests) {
+    if (leftover.record) records[leftover.uid] = *leftover.record;
+    return;
+  }
+  if (!api_may_know) return workers_.clear(leftover);
+  if (source == kApiSource && leftover.pod) {
+    records[leftover.uid] = *leftover.record;
+    api_pods_.push_back({leftover.pod, kApiSource});
+  } else {
+    held_.push_back(leftover);
+  }
 }
 
 void Core::stop() {
@@ -207,9 +262,64 @@ void Core::apply(const ManifestSnapshot& snapshot) {
     logged = view.error;
   }
   views_.exchange(snapshot.views);
-  context_->objects.exchange(snapshot.objects);
-  workers_.setDesired(snapshot.pods);
+  const bool objects_changed = !sameFolderObjects(*folder_objects_, *snapshot.objects);
+  folder_objects_ = snapshot.objects;
+  shareObjects();
+  manifest_pods_ = snapshot.pods;
+  sync();
+  if (objects_changed) workers_.wakeAll();
   keepNode();
+}
+
+bool Core::sync() {
+  auto desired = manifest_pods_;
+  desired.insert(desired.end(), api_pods_.begin(), api_pods_.end());
+  return workers_.setDesired(desired);
+}
+
+// The first list of the API server is here.
+void Core::releaseHeld() {
+  std::set<PodUid> wanted;
+  for (const auto& entry : api_pods_) wanted.insert(PodUid(entry.pod->metadata.uid));
+  std::map<PodUid, PodRecord> records;
+  for (const auto& leftover : std::exchange(held_, {})) {
+    if (!wanted.count(leftover.uid)) {
+      workers_.clear(leftover);
+    } else {
+      workers_.adopt(leftover.uid);
+      if (leftover.record) records[leftover.uid] = *leftover.record;
+    }
+  }
+  workers_.remember(std::move(records));
+}
+
+void Core::setApiPods(std::vector<api::PodPtr> pods) {
+  if (closed_) return;
+  std::vector<ManifestSnapshot::Entry> entries;
+  for (auto& pod : pods) {
+    if (pod->metadata.annotations.count(kConfigMirror)) continue;
+    if (!isSafeUid(pod->metadata.uid)) {
+      LOG_ERROR("pod {}: uid \"{}\" cannot name a folder, it is left alone", api::podFullName(*pod),
+                pod->metadata.uid);
+      continue;
+    }
+    entries.push_back({std::move(pod), kApiSource});
+  }
+  // Those that came first have the better right to what is left of the node.
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    return a.pod->metadata.creation_timestamp < b.pod->metadata.creation_timestamp;
+  });
+  api_pods_ = std::move(entries);
+  workers_.trustApi();
+  if (!std::exchange(api_synced_, true)) releaseHeld();
+  if (sync()) keepNode();
+}
+
+// The folder's objects and the API server's in one snapshot for all workers.
+void Core::shareObjects() {
+  auto store = std::make_shared<ObjectStore>(*folder_objects_);
+  store->cluster = cluster_objects_;
+  context_->objects.exchange(std::move(store));
 }
 
 // The network's node-wide parts and the weights of the QoS classes, put back wherever they are missing.
@@ -236,11 +346,11 @@ void Core::keepNode() {
   });
 }
 
-class StandaloneKubelet : public Kubelet {
+class NodeKubelet : public Kubelet {
  public:
-  StandaloneKubelet(const Options& options, const Dependencies& dependencies)
+  NodeKubelet(const Options& options, const Dependencies& dependencies)
       : core_(std::make_shared<Core>(options, dependencies)) {}
-  ~StandaloneKubelet() override { core_->stop(); }
+  ~NodeKubelet() override { core_->stop(); }
 
   Result<void> start() override { return core_->start(); }
   void stop() override { core_->stop(); }
@@ -251,6 +361,21 @@ class StandaloneKubelet : public Kubelet {
   Result<std::shared_ptr<const PodView>> pod(const std::string& pod_namespace,
                                              const std::string& name) const override {
     return TRY(lookUp(pod_namespace, name))->view;
+  }
+  std::shared_ptr<const PodView> podByUid(const PodUid& uid) const override {
+    const auto found = std::as_const(*core_).workers().published(uid);
+    return found ? found->view : nullptr;
+  }
+  void setApiPods(std::vector<api::PodPtr> pods) override { core_->setApiPods(std::move(pods)); }
+  void setNodeLabels(api::StringMap labels) override { core_->setNodeLabels(std::move(labels)); }
+  void setAdmissionCheck(std::function<Admission(const api::Pod&)> check) override {
+    core_->workers().setAdmissionCheck(std::move(check));
+  }
+  bool evict(const PodUid& uid, Ending ending, Duration grace) override {
+    return core_->evict(uid, std::move(ending), grace);
+  }
+  void onPodEvent(std::function<void(const api::PodPtr&, const Event&)> listener) override {
+    core_->addEventListener(std::move(listener));
   }
   std::vector<ManifestView> manifests() const override { return core_->manifests(); }
   Result<Instance> instance(const std::string& pod_namespace, const std::string& name,
@@ -263,6 +388,11 @@ class StandaloneKubelet : public Kubelet {
         logs.containerDirectory({metadata.namespace_, metadata.name, PodUid(metadata.uid)}, container);
     return made;
   }
+  void setObjects(ObjectStorePtr objects, const std::vector<PodUid>& concerned) override {
+    core_->setObjects(objects, concerned);
+  }
+  void setTokens(std::shared_ptr<TokenSource> tokens) override { core_->setTokens(std::move(tokens)); }
+  void wake(const std::vector<PodUid>& uids) override { core_->wake(uids); }
   void reattach(const std::vector<PodUid>& uids) override { core_->reattach(uids); }
   void onPodChanged(std::function<void(const PodUid&)> listener) override {
     core_->addListener(std::move(listener));
@@ -279,7 +409,7 @@ class StandaloneKubelet : public Kubelet {
 }  // namespace
 
 std::unique_ptr<Kubelet> makeKubelet(const Options& options, const Dependencies& dependencies) {
-  return std::make_unique<StandaloneKubelet>(options, dependencies);
+  return std::make_unique<NodeKubelet>(options, dependencies);
 }
 
 }  // namespace keelson::kubelet

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "kubelet/admission.h"
 #include "kubelet/pod_files.h"
+#include "kubelet/pod_volumes.h"
 
 namespace keelson::kubelet {
 namespace {
@@ -27,12 +28,14 @@ std::vector<cni::PortMapping> portMappings(const api::PodSpec& spec) {
   return ports;
 }
 
+// What is only not known yet is told as an event when it does not come within the first retry.
 void noteVolumeFailure(PodState& state, const VolumeError& error, WallTime now) {
   const std::string message =
       fmt::format("MountVolume.SetUp failed for volume \"{}\" : {}", error.volume, error.error.text);
   const StepFailure* before = state.pod_failure ? &*state.pod_failure : nullptr;
+  const bool is_told = error.error.code != Code::kUnavailable || before != nullptr;
   state.pod_failure = stepFailure(before, "FailedMount", message, now);
-  state.event("Warning", "FailedMount", message, "", now);
+  if (is_told) state.event("Warning", "FailedMount", message, "", now);
 }
 
 }  // namespace
@@ -90,14 +93,17 @@ Result<runtime::SandboxRequest> PodActions::sandboxRequest(uint32_t attempt) con
     return makeError(Code::kUnsupported, "hostUsers: false is not served by this node");
   }
   if (!spec.runtime_class_name.empty()) {
-    const auto objects = context_->objects.copy();
-    const auto found = objects->runtime_classes.find(spec.runtime_class_name);
-    if (found == objects->runtime_classes.end()) {
+    const auto found = podObjects(state_, *context_).runtimeClass(spec.runtime_class_name);
+    if (found.knowledge == Knowledge::kUnknown) {
+      return makeError(Code::kUnavailable, "failed to lookup RuntimeClass {}: it is not known yet",
+                       spec.runtime_class_name);
+    }
+    if (found.knowledge == Knowledge::kAbsent) {
       return makeError(Code::kNotFound, "failed to lookup RuntimeClass {}", spec.runtime_class_name);
     }
-    if (!found->second->handler.empty() && found->second->handler != "keelson") {
+    if (!found.object->handler.empty() && found.object->handler != "keelson") {
       return makeError(Code::kUnsupported, "RuntimeClass {}: no runtime for handler \"{}\" is configured",
-                       spec.runtime_class_name, found->second->handler);
+                       spec.runtime_class_name, found.object->handler);
     }
   }
   runtime::SandboxRequest request;
@@ -244,13 +250,15 @@ Result<void> PodActions::act(const ReleasePod&) {
 
 Result<void> PodActions::act(const PrepareVolumes&) {
   state_.volumes_of = state_.observed.sandbox_attempt;
-  const VolumeMaker maker{state_.directory, context_->deps.runtime, state_.uid,
-                          context_->options.node_memory};
   Stop stop = callStop();
-  if (auto error = ensureLocalVolumes(*state_.pod, maker, stop)) {
-    noteVolumeFailure(state_, *error, now());
-    return std::move(error->error).withContext("volume " + error->volume);
+  VolumesMadeOf made_of = volumesMadeOf(state_, *context_);
+  EnsuredVolumes ensured = ensureLocalVolumes(*state_.pod, volumeMaker(state_, *context_), stop);
+  if (ensured.error) {
+    noteVolumeFailure(state_, *ensured.error, now());
+    return std::move(ensured.error->error).withContext("volume " + ensured.error->volume);
   }
+  state_.volumes_made_of.reset();
+  if (!ensured.is_stale) state_.volumes_made_of = std::move(made_of);
   if (!hasHostPaths(*state_.pod)) {
     state_.volumes = StepState::kReady;
     state_.pod_failure.reset();

@@ -20,8 +20,12 @@ api::PodCondition condition(const std::string& type, bool is_true, std::string r
   return made;
 }
 
-bool terminal(const api::PodStatus& status) {
-  return status.phase == "Succeeded" || status.phase == "Failed";
+// That the pod was scheduled is the scheduler's word; who was put here without one is scheduled all the same.
+api::PodCondition scheduled(const api::Pod& pod) {
+  for (const auto& known : pod.status.conditions) {
+    if (known.type == "PodScheduled") return known;
+  }
+  return condition("PodScheduled", true);
 }
 
 std::string listText(const char* words, const std::vector<std::string>& names) {
@@ -93,20 +97,27 @@ std::vector<api::PodCondition> podConditions(const StatusInput& in, const api::P
   if (!rejected) {
     const bool sandbox = in.observed.ready() && in.record.attached_sandbox &&
                          *in.record.attached_sandbox == in.observed.runtime.sandbox_attempt &&
-                         !terminal(status);
+                         !isOver(status);
     made.push_back(condition("PodReadyToStartContainers", sandbox));
     made.push_back(initialized(in, status));
     const api::PodCondition containers = containersReady(in, status);
     made.push_back(podReady(in, containers));
     made.push_back(containers);
   }
-  made.push_back(condition("PodScheduled", true));
+  if (in.record.ending && in.record.ending->disruption) {
+    made.push_back(condition("DisruptionTarget", true, "TerminationByKubelet", in.record.ending->message));
+  }
+  made.push_back(scheduled(in.pod));
   for (auto& one : made) {
+    if (one.type == "PodScheduled" && one.last_transition_time) continue;
     one.observed_generation = in.pod.metadata.generation;
     one.last_transition_time = in.now;
-    for (const auto& before : in.record.conditions) {
-      if (before.type == one.type && before.status == one.status) {
-        one.last_transition_time = before.last_transition_time;
+    // A record that was lost is no transition: the API server may still know.
+    for (const auto* list : {&in.pod.status.conditions, &in.record.conditions}) {
+      for (const auto& before : *list) {
+        if (before.type == one.type && before.status == one.status) {
+          one.last_transition_time = before.last_transition_time;
+        }
       }
     }
   }

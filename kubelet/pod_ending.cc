@@ -29,7 +29,7 @@ const InstanceRecord* instanceOf(const PodRecord& record, const ObservedContaine
 // When the grace period of the whole pod is over. A beginning in the future is now: the clock was set back.
 WallTime graceEnd(const api::Pod& pod, const PodRecord& record, WallTime now) {
   WallTime end = now + specGrace(pod);
-  if (record.ending) end = std::min(record.ending->at, now) + specGrace(pod);
+  if (record.ending) end = std::min(record.ending->at, now) + record.ending->grace.value_or(specGrace(pod));
   if (record.deletion) {
     const WallTime deleted = std::min(record.deletion->at, now) + record.deletion->grace;
     end = record.ending ? std::min(end, deleted) : deleted;

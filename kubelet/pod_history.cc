@@ -144,7 +144,8 @@ std::vector<ObservedContainer> newExits(const ObservedPod& observed, const PodRe
 
 PodRecord recordObserved(const api::Pod& pod, const ObservedPod& observed,
                          const std::map<ContainerId, std::string>& messages, PodRecord record, WallTime now) {
-  if (!record.start_time) record.start_time = now;
+  // A record that was lost does not make the pod younger: the API server may still know.
+  if (!record.start_time) record.start_time = pod.status.start_time.value_or(now);
   if (observed.sandbox != SandboxPhase::kAbsent) {
     record.next_sandbox = std::max(record.next_sandbox, observed.sandbox_attempt + 1);
   }

@@ -222,6 +222,8 @@ PodRecord readRecord(Reader& in) {
   }
   in.object("ending", [&](Reader& ending) {
     record.ending = {ending.text("phase"), ending.text("reason"), ending.text("message"), ending.time("at")};
+    if (const auto grace = ending.optionalTime("grace")) record.ending->grace = grace->time_since_epoch();
+    record.ending->disruption = ending.flag("disruption");
   });
   in.object("deletion", [&](Reader& deletion) {
     record.deletion = {deletion.time("at"), Duration(deletion.number<int64_t>("grace"))};
@@ -278,6 +280,9 @@ std::string encodeRecord(const PodRecord& record) {
                      {"reason", record.ending->reason},
                      {"message", record.ending->message},
                      {"at", nanos(record.ending->at)}};
+    json::object& ending = out["ending"].as_object();
+    if (record.ending->grace) ending["grace"] = record.ending->grace->count();
+    if (record.ending->disruption) ending["disruption"] = true;
   }
   if (record.deletion) {
     out["deletion"] = {{"at", nanos(record.deletion->at)}, {"grace", record.deletion->grace.count()}};

@@ -60,6 +60,8 @@ struct Ending {
   std::string reason;  // DeadlineExceeded, ... or ""
   std::string message;
   WallTime at;
+  std::optional<Duration> grace{};  // of its containers; absent: as the spec says
+  bool disruption = false;          // ended by this node for its own sake: condition DisruptionTarget
   bool operator==(const Ending&) const = default;
 };
 
@@ -73,7 +75,7 @@ struct Deletion {
 struct PodRecord {
   std::string pod_namespace;
   std::string pod_name;
-  std::string source;  // manifest file
+  std::string source;  // manifest file, or "api"
   std::optional<Admission> admission;
   std::optional<WallTime> start_time;
   uint32_t next_sandbox = 0;                 // attempt of the next sandbox

@@ -29,10 +29,15 @@ std::string PodState::fieldPath(const std::string& container_name) const {
   return "spec.containers{" + container_name + "}";
 }
 
+void PodState::add(Event event) {
+  if (on_event) on_event(event);
+  events.add(std::move(event));
+  news = true;
+}
+
 void PodState::event(const char* type, const std::string& reason, const std::string& message,
                      const std::string& container_name, WallTime now) {
-  events.add(makeEvent(type, reason, cleanText(message, kMaxEventMessage), fieldPath(container_name), now));
-  news = true;
+  add(makeEvent(type, reason, cleanText(message, kMaxEventMessage), fieldPath(container_name), now));
 }
 
 void PodState::step(const std::string& what, const std::string& outcome, Duration took, WallTime now) {

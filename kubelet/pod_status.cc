@@ -31,6 +31,10 @@ Counts count(const std::vector<api::ContainerStatus>& statuses) {
   return counts;
 }
 
+bool anyRuns(const api::PodStatus& status) {
+  return count(status.init_container_statuses).running + count(status.container_statuses).running > 0;
+}
+
 std::string phaseOf(const StatusInput& in, const api::PodStatus& status) {
   const Counts counts = count(status.container_statuses);
   if (in.record.deletion && counts.running == 0 && in.observed.absent()) {
@@ -85,6 +89,8 @@ void containerEvents(const api::Pod& pod, const std::vector<api::Container>& spe
 
 }  // namespace
 
+bool isOver(const api::PodStatus& status) { return status.phase == "Succeeded" || status.phase == "Failed"; }
+
 api::PodStatus podStatus(const StatusInput& in) {
   api::PodStatus status;
   status.observed_generation = in.pod.metadata.generation;
@@ -105,7 +111,8 @@ api::PodStatus podStatus(const StatusInput& in) {
   for (const auto& container : in.pod.spec.containers) {
     status.container_statuses.push_back(containerStatus(in, container, ContainerKind::kApp));
   }
-  if (in.record.ending) {
+  // Nobody may take a pod for over, and its place for free, while a container of it runs.
+  if (in.record.ending && !anyRuns(status)) {
     status.phase = in.record.ending->phase;
     status.reason = in.record.ending->reason;
     status.message = in.record.ending->message;

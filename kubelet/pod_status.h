@@ -31,6 +31,9 @@ struct StatusInput {
   WallTime now;
 };
 
+// Whether a pod with this status can never run again: Succeeded or Failed.
+bool isOver(const api::PodStatus& status);
+
 // Phase, conditions, container statuses and addresses as Kubernetes words them. Pure.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 api::PodStatus podStatus(const StatusInput& in);

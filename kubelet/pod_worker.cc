@@ -8,6 +8,7 @@
 #include "kubelet/container_steps.h"
 #include "kubelet/pod_ending.h"
 #include "kubelet/pod_history.h"
+#include "kubelet/pod_volumes.h"
 #include "kubelet/termination_message.h"
 #include "kubelet/text.h"
 #include "runtime/stop_signal.h"
@@ -33,11 +34,13 @@ PodWorker::PodWorker(WorkerContextPtr context, Start start)
       full_name_(api::podFullName(*start.pod)),
       strand_(context_->deps.pods, "pod " + full_name_),
       desired_(start.pod),
+      source_(start.source),
       actions_(state_, context_),
       admission_(std::move(start.admission)) {
   state_.uid = start.uid;
   state_.pod = start.pod;
   state_.source = std::move(start.source);
+  const bool begun_before = start.record.has_value();
   if (start.record) {
     state_.record = std::move(*start.record);
   } else {
@@ -54,7 +57,13 @@ PodWorker::PodWorker(WorkerContextPtr context, Start start)
   state_.record.pod_name = state_.pod->metadata.name;
   state_.record.source = state_.source;
   if (!state_.record.admission) state_.record.admission = admission_;
-  if (state_.record.deletion) removal_.exchange(state_.record.deletion->grace);
+  if (state_.record.deletion) {
+    taken_removal_ = state_.record.deletion->grace;
+    removal_.exchange(taken_removal_);
+  }
+  state_.on_event = [this](const Event& event) {
+    if (const auto host = context_->host.copy()) host->podEvent(state_.pod, event);
+  };
   last_status_.conditions = state_.record.conditions;
   // A pod that is over holds no resources against those that start beside it, and is shown so at once.
   api::PodStatus known;
@@ -62,6 +71,7 @@ PodWorker::PodWorker(WorkerContextPtr context, Start start)
   if (state_.record.ending || !state_.record.admission->admitted) {
     known = podStatus({*state_.pod, PodObservation{}, state_.record, ProbeResults{}, context_->host_ips,
                        context_->policy.restart, context_->deps.clock.wall()});
+    if (begun_before) last_status_ = known;  // what was told in an earlier life is no news
   }
   published_.exchange(build(known, "its first look"));
 }
@@ -88,8 +98,17 @@ void PodWorker::update(api::PodPtr pod) {
 }
 
 void PodWorker::remove(Duration grace) {
-  removal_.with([&](std::optional<Duration>& removal) {
-    if (!removal || grace < *removal) removal = grace;
+  const bool sooner = removal_.with([&](std::optional<Duration>& removal) {
+    if (removal && grace >= *removal) return false;
+    removal = grace;
+    return true;
+  });
+  if (sooner) wake();
+}
+
+void PodWorker::evict(Ending ending) {
+  verdict_.with([&](std::optional<Ending>& verdict) {
+    if (!verdict) verdict = std::move(ending);
   });
   wake();
 }
@@ -126,11 +145,13 @@ bool PodWorker::holdsResources() const {
 void PodWorker::look() {
   if (context_->stopping || state_.gone || state_.releasing) {
     if (state_.gone) {
+      publishReleased();
       if (const auto host = context_->host.copy()) host->podGone(uid_);
     }
     return;
   }
   takeNews();
+  takeObjects(state_, *context_);
   for (int round = 0;; ++round) {
     const bool prepared = prepare();
     if (!prepared || !observe()) {
@@ -142,6 +163,7 @@ void PodWorker::look() {
       wakeAt(state_.pod_failure ? std::optional(state_.pod_failure->retry_at) : std::nullopt);
       break;
     }
+    refreshVolumes(state_, *context_);
     const PodObservation seen = observation();
     const Plan plan =
         planPod(*state_.pod, seen, state_.record, context_->policy, context_->deps.clock.wall());
@@ -181,14 +203,30 @@ void PodWorker::takeNews() {
   const WallTime now = context_->deps.clock.wall();
   if (state_.record.deletion) state_.record.deletion->at = std::min(state_.record.deletion->at, now);
   if (state_.record.ending) state_.record.ending->at = std::min(state_.record.ending->at, now);
+  const bool admitted = state_.record.admission->admitted;
+  if (auto verdict = verdict_.exchange(std::nullopt); verdict && admitted && !state_.record.ending) {
+    state_.record.ending = std::move(*verdict);
+    state_.record.ending->at = now;
+    state_.pod_failure.reset();
+    state_.step("ended: " + state_.record.ending->reason, "", Duration{0}, now);
+  }
+  // Somebody else may have declared an API pod to be over (a pod of a node that was lost for long).
+  const api::PodStatus& told = state_.pod->status;
+  if (source_ == kApiSource && admitted && !state_.record.ending && isOver(told)) {
+    state_.record.ending = Ending{told.phase, told.reason, told.message, now};
+  }
   const auto removal = removal_.copy();
   if (!removal) return;
+  const bool sooner = taken_removal_ != removal;
+  taken_removal_ = removal;
   if (!state_.record.deletion) {
     state_.record.deletion = Deletion{now, *removal};
     state_.pod_failure.reset();  // the end does not wait for a retry of the start
     state_.step("deletion", "", Duration{0}, state_.record.deletion->at);
-  } else {
-    state_.record.deletion->grace = std::min(state_.record.deletion->grace, *removal);
+  } else if (sooner) {
+    // The new period counts from now, and can only bring the end nearer.
+    Deletion& deletion = *state_.record.deletion;
+    deletion.grace = std::min(deletion.grace, Duration(now + *removal - deletion.at));
   }
 }
 
@@ -227,6 +265,7 @@ bool PodWorker::observe() {
     LOG_WARN("pod {}: {}", full_name_, message);
     return false;
   }
+  observed_ = true;
   const bool recovered = state_.pod_failure && state_.pod_failure->reason == "FailedSync";
   if (recovered) state_.pod_failure.reset();
   state_.observed = std::move(*observed);
@@ -315,13 +354,15 @@ void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
       {*state_.pod, seen, state_.record, kNoProbes, context_->host_ips, context_->policy.restart, now});
   state_.record.conditions = status.conditions;
   for (auto& event : statusEvents(*state_.pod, last_status_, status, now)) {
-    state_.events.add(std::move(event));
-    state_.news = true;
+    state_.add(std::move(event));
   }
   const std::string wait = fmt::format("{}", fmt::join(plan.waits, ", "));
   const bool terminating = state_.record.deletion.has_value();
   const bool same = published_once_ && status == last_status_ && wait == last_wait_ && !state_.news &&
-                    terminating == was_terminating_ && published()->view->pod->spec == state_.pod->spec;
+                    terminating == was_terminating_ && published()->view->observed == observed_ &&
+                    published()->view->pod->metadata.labels == state_.pod->metadata.labels &&
+                    published()->view->pod->metadata.annotations == state_.pod->metadata.annotations &&
+                    published()->view->pod->spec == state_.pod->spec;
   if (same) return;
   published_once_ = true;
   last_status_ = status;
@@ -332,6 +373,19 @@ void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
   if (const auto host = context_->host.copy()) host->podChanged(uid_);
 }
 
+// The last word about a pod of which nothing is left.
+void PodWorker::publishReleased() {
+  if (published()->view->released) return;
+  const WallTime now = context_->deps.clock.wall();
+  state_.observed = {};
+  state_.record = recordObserved(*state_.pod, {}, {}, std::move(state_.record), now);
+  observed_ = true;
+  const ProbeResults no_probes;
+  const api::PodStatus status = podStatus({*state_.pod, PodObservation{}, state_.record, no_probes,
+                                           context_->host_ips, context_->policy.restart, now});
+  published_.exchange(build(status, ""));
+}
+
 PublishedPodPtr PodWorker::build(const api::PodStatus& status, const std::string& wait) const {
   auto view = std::make_shared<PodView>();
   api::Pod pod = *state_.pod;
@@ -339,12 +393,16 @@ PublishedPodPtr PodWorker::build(const api::PodStatus& status, const std::string
   if (pod.status.phase.empty()) pod.status.phase = "Pending";
   if (const auto& deletion = state_.record.deletion) {
     const auto grace = std::chrono::duration_cast<std::chrono::seconds>(deletion->grace);
-    pod.metadata.deletion_timestamp = deletion->at + grace;
-    pod.metadata.deletion_grace_period_seconds = grace.count();
+    if (!pod.metadata.deletion_timestamp) {
+      pod.metadata.deletion_timestamp = deletion->at + grace;
+      pod.metadata.deletion_grace_period_seconds = grace.count();
+    }
   }
   view->pod = std::make_shared<const api::Pod>(std::move(pod));
   view->source = state_.source;
   view->terminating = state_.record.deletion.has_value();
+  view->observed = observed_;
+  view->released = state_.gone;
   view->current_wait = wait;
   view->timeline = state_.timeline.all();
   view->events = state_.events.all();

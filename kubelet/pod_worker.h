@@ -46,11 +46,13 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Any thread.
   void update(api::PodPtr pod);  // newest wins; the uid stays
   void remove(Duration grace);   // the pod shall go; a later call may only shorten
+  void evict(Ending ending);     // the pod is over by this node's will, unless it is over already
   void reattach();               // its link is gone: attach again if its sandbox is ready
   void wake();                   // look soon; several calls are one look
   void close();                  // no further task
   PublishedPodPtr published() const { return published_.copy(); }
   const PodUid& uid() const { return uid_; }
+  const std::string& source() const { return source_; }
   // "namespace/name".
   const std::string& fullName() const { return full_name_; }
   bool terminating() const { return removal_.copy().has_value(); }
@@ -72,6 +74,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   PodObservation observation() const;
   bool act(const Plan& plan);
   void publish(const Plan& plan, const PodObservation& seen);
+  void publishReleased();
   PublishedPodPtr build(const api::PodStatus& status, const std::string& wait) const;
   void wakeAt(std::optional<WallTime> time);
 
@@ -81,7 +84,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Strand strand_;
   std::atomic<bool> wake_pending_{false};
   Guarded<api::PodPtr> desired_;
+  const std::string source_;
   Guarded<std::optional<Duration>> removal_;
+  Guarded<std::optional<Ending>> verdict_;
   Guarded<PublishedPodPtr> published_;
 
   // Strand:
@@ -90,6 +95,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Admission admission_;
   api::PodStatus last_status_;
   std::string last_wait_;
+  std::optional<Duration> taken_removal_;
+  bool observed_ = false;
   bool published_once_ = false;
   bool was_terminating_ = false;
 };

@@ -1,6 +1,7 @@
 // All pods of this node: which worker runs, which desired pod waits for its turn.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -27,12 +28,21 @@ class PodWorkers {
   explicit PodWorkers(WorkerContextPtr context) : context_(std::move(context)) {}
 
   // Records of pods whose manifests may be here: used when their worker starts.
-  void remember(std::map<PodUid, PodRecord> records) { records_ = std::move(records); }
+  void remember(std::map<PodUid, PodRecord> records) { records_.merge(records); }
   // Tears down what has no manifest: gracefully where its spec is known.
   void clear(const Leftover& leftover);
-  // The pods that shall run: new ones are admitted in this order, missing ones are deleted, changed ones
-  // updated. A pod waits until an older one of its name is gone; of several edits meanwhile the last counts.
-  void setDesired(const std::vector<ManifestSnapshot::Entry>& pods);
+  // The pods that shall run (Entry::file is a manifest, or kApiSource): new ones are admitted in this order,
+  // missing ones are deleted (those of the API server by force), changed ones updated. A pod waits until an
+  // older one of its name is gone; of several edits meanwhile the last counts. An API pod that is over, or is
+  // deleted without anything of it here, is only shown. True if a pod was started, changed or told to end.
+  bool setDesired(const std::vector<ManifestSnapshot::Entry>& pods);
+  // From now on an API pod that is missing in setDesired() is gone indeed.
+  void trustApi() { api_synced_ = true; }
+  // The runtime or a folder has something of this pod: it is adopted although it may be over.
+  void adopt(const PodUid& uid) { adopted_.insert(uid); }
+  void setAdmissionCheck(std::function<Admission(const api::Pod&)> check) { check_ = std::move(check); }
+  // False if it has no worker.
+  bool evict(const PodUid& uid, Ending ending);
 
   // Its link is gone: it is attached again. Unknown pods are fine.
   void reattach(const PodUid& uid);
@@ -44,6 +54,8 @@ class PodWorkers {
   void close();
 
   std::vector<PublishedPodPtr> published() const;
+  // nullptr if unknown.
+  PublishedPodPtr published(const PodUid& uid) const;
   // What runs here or is about to: for the weights of the QoS cgroups.
   std::vector<api::PodPtr> active() const;
 
@@ -51,9 +63,14 @@ class PodWorkers {
   struct Slot {
     std::shared_ptr<PodWorker> worker;
     Registration timer;
+    api::PodPtr given;  // what was handed to setDesired last; the worker may have an equivalent one
   };
   using Waiting = ManifestSnapshot::Entry;
 
+  bool removeMissing(const std::set<PodUid>& desired);
+  // An API pod that needs no worker.
+  bool isSettled(const Waiting& pod) const;
+  bool renew(Slot& slot, const Waiting& pod);
   void start(const Waiting& pod);
   void startWaiting();
   bool nameIsTaken(const std::string& full_name) const;
@@ -64,9 +81,15 @@ class PodWorkers {
   std::map<PodUid, Slot> slots_;
   std::vector<Waiting> waiting_;  // in the order of the manifests
   std::map<PodUid, PodRecord> records_;
+  std::set<PodUid> adopted_;
+  bool api_synced_ = false;
+  std::set<PodUid> api_uids_;                  // of the last setDesired()
+  std::map<PodUid, PublishedPodPtr> settled_;  // API pods of which nothing is left here
+  std::function<Admission(const api::Pod&)> check_;
   struct Shown {
     std::vector<std::shared_ptr<PodWorker>> workers;
     std::vector<PublishedPodPtr> waiting;
+    std::vector<PublishedPodPtr> settled;
   };
   Guarded<Shown> shown_;
 };

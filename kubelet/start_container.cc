@@ -6,6 +6,7 @@
 
 #include "kernel/mount.h"
 #include "kubelet/pod_files.h"
+#include "kubelet/pod_volumes.h"
 #include "runtime/plan_builder.h"
 #include "runtime/users.h"
 
@@ -14,8 +15,6 @@ namespace {
 
 constexpr size_t kMaxSeccompProfile = size_t{1} << 20;
 constexpr char kNodeHosts[] = "/etc/hosts";
-
-StartError configError(const Error& error) { return {"CreateContainerConfigError", error.text}; }
 
 bool mountsAt(const api::Container& container, const std::string& target) {
   return std::any_of(container.volume_mounts.begin(), container.volume_mounts.end(),
@@ -94,6 +93,12 @@ Result<std::optional<std::string>> localhostSeccomp(const WorkerContext& context
 
 }  // namespace
 
+StartError configError(const PodState& state, const std::string& container, const Error& error) {
+  const bool is_new = !state.start_failures.count(container);
+  if (error.code == Code::kUnavailable && is_new) return {kStillCreating, error.text};
+  return {"CreateContainerConfigError", error.text};
+}
+
 std::string unservedFeature(const api::Container& container) {
   if (container.lifecycle) {
     if (container.lifecycle->post_start) return "lifecycle.postStart";
@@ -133,15 +138,20 @@ std::variant<runtime::ContainerRequest, StartError> buildStart(PodState& state, 
   if (const std::string feature = unservedFeature(container); !feature.empty()) {
     return StartError{"CreateContainerConfigError", feature + " is not served by this node"};
   }
-  const auto env = resolveEnv(pod, container, downwardFacts(state, context));
-  if (!env) return configError(env.error());
+  const auto failed = [&](const Error& error) { return configError(state, container.name, error); };
+  const auto resolved = resolveEnv(pod, container, downwardFacts(state, context), podObjects(state, context));
+  if (!resolved) return failed(resolved.error());
+  for (const auto& note : resolved->notes) {
+    state.event("Warning", note.reason, note.message, "", context.deps.clock.wall());
+  }
+  const Env& env = resolved->env;
   const auto user = runtime::chooseUser(pod, container, image->config);
-  if (!user) return configError(user.error());
+  if (!user) return failed(user.error());
   const auto hostname = podHostname(pod, context.options.cluster_domain);
-  if (!hostname) return configError(hostname.error());
+  if (!hostname) return failed(hostname.error());
 
   const ContainerId id = makeContainerId();
-  runtime::ContainerPlanInput input{pod, container, image->config, id, attempt, *env, "",
+  runtime::ContainerPlanInput input{pod, container, image->config, id, attempt, env, "",
                                     {},  0,         false,         {}, {},      ""};
   input.hostname = pod.spec.host_network ? context.node_hostname : hostname->kernel;
   input.node_memory = context.options.node_memory;
@@ -155,7 +165,6 @@ std::variant<runtime::ContainerRequest, StartError> buildStart(PodState& state, 
 
   runtime::ContainerRequest request;
   request.plan = std::move(*plan);
-  const VolumeMaker maker{state.directory, context.deps.runtime, state.uid, context.options.node_memory};
   OpenedMounts opened;
   if (const auto found = state.mounts.find(container.name); found != state.mounts.end()) {
     opened = std::move(found->second.opened);
@@ -163,8 +172,8 @@ std::variant<runtime::ContainerRequest, StartError> buildStart(PodState& state, 
   }
   auto files = podFileMounts(state, context, container, id, request.plan.read_only_root);
   if (!files) return StartError{"CreateContainerError", files.error().text};
-  auto volumes = volumeMounts(pod, container, *env, maker, std::move(opened), stop);
-  if (!volumes) return configError(volumes.error());
+  auto volumes = volumeMounts(pod, container, env, volumeMaker(state, context), std::move(opened), stop);
+  if (!volumes) return StartError{"CreateContainerConfigError", volumes.error().text};
   request.mounts = std::move(*files);
   for (auto& mount : *volumes) request.mounts.push_back(std::move(mount));
   request.mounts = outerFirst(std::move(request.mounts));

@@ -15,6 +15,12 @@ struct StartError {
   std::string message;
 };
 
+// The reason of a container whose start waits for what is not known yet. No event tells of it.
+inline constexpr char kStillCreating[] = "ContainerCreating";
+
+// CreateContainerConfigError; but what is only not known yet (kUnavailable) gets the time of the first retry.
+StartError configError(const PodState& state, const std::string& container, const Error& error);
+
 // What a container asks for that this node does not serve ("lifecycle.postStart"), "" if nothing. Pure.
 std::string unservedFeature(const api::Container& container);
 // Probes that are accepted and not run ("livenessProbe, readinessProbe"), "" if none. Pure.

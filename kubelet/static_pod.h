@@ -38,5 +38,7 @@ std::string fnv128a(std::string_view text);
 inline constexpr char kConfigSource[] = "kubernetes.io/config.source";
 inline constexpr char kConfigHash[] = "kubernetes.io/config.hash";
 inline constexpr char kConfigSeen[] = "kubernetes.io/config.seen";
+// On a mirror pod: the kConfigHash of its static pod.
+inline constexpr char kConfigMirror[] = "kubernetes.io/config.mirror";
 
 }  // namespace keelson::kubelet

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kubelet/object_volumes.h"
 #include "runtime/cgroup_layout.h"
 
 namespace keelson::kubelet {
@@ -36,18 +37,30 @@ Result<void> ensureTmpfs(const api::Pod& pod, const api::Volume& volume, const V
   return {};
 }
 
-Result<void> ensureVolume(const api::Pod& pod, const api::Volume& volume, const VolumeMaker& maker,
-                          Stop& stop) {
-  if (!isServed(volume)) {
-    const std::string medium = volume.empty_dir ? " with medium " + volume.empty_dir->medium : "";
-    return makeError(Code::kUnsupported, "volumes of kind {}{} are not served by this node",
-                     volumeKind(volume), medium);
+Error notServed(const api::Volume& volume) {
+  if (const std::string source = unservedProjection(volume); !source.empty()) {
+    return makeError(Code::kUnsupported, "projected source {} is not served by this node", source);
   }
-  if (!volume.empty_dir) return {};
-  if (volume.empty_dir->medium == "Memory") return ensureTmpfs(pod, volume, maker, stop);
-  auto made = maker.directory.ensureEmptyDir(volume.name, pod.spec.security_context.fs_group);
-  if (!made) return std::move(made).error();
-  return {};
+  const std::string medium = volume.empty_dir ? " with medium " + volume.empty_dir->medium : "";
+  return makeError(Code::kUnsupported, "volumes of kind {}{} are not served by this node", volumeKind(volume),
+                   medium);
+}
+
+// Whether the volume keeps files of before for want of new ones.
+Result<bool> ensureVolume(const api::Pod& pod, const api::Volume& volume, const VolumeMaker& maker,
+                          Stop& stop) {
+  if (!isServed(volume)) return notServed(volume);
+  if (isObjectVolume(volume)) {
+    const VolumeOutcome outcome = TRY(writeObjectVolume(pod, volume, maker, stop));
+    return outcome.write == VolumeWrite::kStale;
+  }
+  if (!volume.empty_dir) return false;
+  if (volume.empty_dir->medium == "Memory") {
+    TRY(ensureTmpfs(pod, volume, maker, stop));
+    return false;
+  }
+  TRY(maker.directory.ensureEmptyDir(volume.name, pod.spec.security_context.fs_group));
+  return false;
 }
 
 }  // namespace
@@ -82,6 +95,7 @@ std::string volumeKind(const api::Volume& volume) {
 
 bool isServed(const api::Volume& volume) {
   if (volume.empty_dir) return volume.empty_dir->medium.empty() || volume.empty_dir->medium == "Memory";
+  if (isObjectVolume(volume)) return unservedProjection(volume).empty();
   return volume.host_path.has_value();
 }
 
@@ -95,12 +109,17 @@ int64_t tmpfsSize(const api::Pod& pod, const api::EmptyDirVolume& volume, Bytes 
   return size;
 }
 
-std::optional<VolumeError> ensureLocalVolumes(const api::Pod& pod, const VolumeMaker& maker, Stop& stop) {
+EnsuredVolumes ensureLocalVolumes(const api::Pod& pod, const VolumeMaker& maker, Stop& stop) {
+  EnsuredVolumes ensured;
   for (const auto* volume : mountedVolumes(pod)) {
-    auto made = ensureVolume(pod, *volume, maker, stop);
-    if (!made) return VolumeError{volume->name, std::move(made).error()};
+    auto stale = ensureVolume(pod, *volume, maker, stop);
+    if (!stale) {
+      ensured.error = VolumeError{volume->name, std::move(stale).error()};
+      return ensured;
+    }
+    ensured.is_stale = ensured.is_stale || *stale;
   }
-  return std::nullopt;
+  return ensured;
 }
 
 std::optional<VolumeError> checkHostPaths(const api::Pod& pod, runtime::HostPaths& host_paths, Stop& stop) {

@@ -9,7 +9,9 @@
 #include "api/pod.h"
 #include "base/executor.h"
 #include "kubelet/container_env.h"
+#include "kubelet/object_store.h"
 #include "kubelet/pod_directory.h"
+#include "kubelet/token_source.h"
 #include "runtime/host_path.h"
 #include "runtime/runtime.h"
 
@@ -38,10 +40,20 @@ struct VolumeMaker {
   runtime::Runtime& runtime;
   PodUid uid;
   Bytes node_memory;
+  PodObjects objects;
+  DownwardFacts facts;
+  std::shared_ptr<TokenSource> tokens;  // null without an API server
+  WallTime now;
 };
-// Makes emptyDirs of both kinds, refuses kinds that are not served; host paths are not touched. May run
-// twice. Short blocking calls only.
-std::optional<VolumeError> ensureLocalVolumes(const api::Pod& pod, const VolumeMaker& maker, Stop& stop);
+
+struct EnsuredVolumes {
+  std::optional<VolumeError> error;
+  bool is_stale =
+      false;  // a volume keeps files of before, because its objects are not known or not right now
+};
+// Makes emptyDirs of both kinds and volumes made of objects, refuses kinds that are not served; host paths
+// are not touched. Ends at the first error. May run twice. Short blocking calls only.
+EnsuredVolumes ensureLocalVolumes(const api::Pod& pod, const VolumeMaker& maker, Stop& stop);
 // The type checks of host paths, each in a helper process. For lane volumes.
 std::optional<VolumeError> checkHostPaths(const api::Pod& pod, runtime::HostPaths& host_paths, Stop& stop);
 

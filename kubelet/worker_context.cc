@@ -29,10 +29,11 @@ WorkerContext::WorkerContext(const Options& options_given, const Dependencies& d
       logs(options_given.pod_logs_dir, options_given.container_logs_dir),
       policy{restartBackoff(options_given.max_container_restart_period), BackoffPolicy{}},
       host_ips(texts(options_given.node_ips)),
-      node_hostname(ownHostname(options_given.node_name)) {}
+      node_hostname(ownHostname(options_given.node_name)),
+      node_labels(options_given.node_labels) {}
 
 NodeFacts WorkerContext::nodeFacts() const {
-  return {options.node_name, options.node_labels, options.node_cpu, options.node_memory, options.max_pods};
+  return {options.node_name, node_labels.copy(), options.node_cpu, options.node_memory, options.max_pods};
 }
 
 }  // namespace keelson::kubelet

@@ -13,6 +13,7 @@
 #include "kubelet/log_files.h"
 #include "kubelet/object_store.h"
 #include "kubelet/pod_plan.h"
+#include "kubelet/token_source.h"
 
 namespace keelson::kubelet {
 
@@ -21,6 +22,8 @@ class WorkerHost {
  public:
   virtual ~WorkerHost() = default;
   virtual void podChanged(const PodUid& uid) = 0;
+  // One occurrence of an event.
+  virtual void podEvent(const api::PodPtr& pod, const Event& event) = 0;
   // Replaces an earlier wake-up of this pod.
   virtual void wakeAfter(const PodUid& uid, Duration delay) = 0;
   // The pod and everything of it is gone.
@@ -39,6 +42,8 @@ struct WorkerContext {
   const std::vector<std::string> host_ips;
   const std::string node_hostname;  // of the node's UTS namespace
   Guarded<ObjectStorePtr> objects{std::make_shared<const ObjectStore>()};
+  Guarded<api::StringMap> node_labels;
+  Guarded<std::shared_ptr<TokenSource>> tokens;  // null without an API server
   Guarded<std::shared_ptr<WorkerHost>> host;
 
   Stop pulls;                         // cancelled when the kubelet stops

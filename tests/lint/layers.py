@@ -30,9 +30,10 @@ PARTS = {
     "runtime/shim": {"runtime/shim", "runtime/init", "runtime"},
     "kubelet": {"kubelet"},
     "kubelet/node": {"kubelet/node", "kubelet"},
-    "kubelet/server": {"kubelet/server", "kubelet"},
     "kubelet/stats": {"kubelet/stats", "kubelet"},
     "kubelet/eviction": {"kubelet/eviction", "kubelet/stats", "kubelet/node", "kubelet"},
+    "kubelet/server": {"kubelet/server", "kubelet"},
+    "kubelet/cluster": {"kubelet/cluster", "kubelet"},
     "agent": {"agent"},
     "agent/keelctl": {"agent/keelctl"},
 }

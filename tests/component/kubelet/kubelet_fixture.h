@@ -42,6 +42,7 @@ struct KubeletFixture : testing::Test {
   std::unique_ptr<CallCounting> counting;
   std::unique_ptr<Kubelet> kubelet;
   int max_pods = 110;
+  bool wait_for_api = false;
 
   KubeletFixture() {
     for (const char* name : {"manifests", "tmpfs", "host", "root", "logs", "links"})
@@ -61,6 +62,7 @@ struct KubeletFixture : testing::Test {
     made.container_logs_dir = temp / "links";
     made.file_check_frequency = std::chrono::seconds(20);
     made.max_pods = max_pods;
+    made.wait_for_api = wait_for_api;
     made.node_memory = Bytes{int64_t{8} << 30};
     made.node_cpu = Millicpu{4000};
     return made;

@@ -396,12 +396,12 @@ kind: Pod
 metadata: {name: volume}
 spec:
   containers: [{name: web, image: "nginx:1", command: [a], volumeMounts: [{name: v, mountPath: /v}]}]
-  volumes: [{name: v, downwardAPI: {items: [{path: name, fieldRef: {fieldPath: metadata.name}}]}}]
+  volumes: [{name: v, nfs: {server: s, path: /}}]
 )");
   ASSERT_TRUE(runUntil("volume", [&] { return hasEvent("volume", "FailedMount"); }));
   EXPECT_TRUE(hasEvent(
       "volume", "FailedMount",
-      "MountVolume.SetUp failed for volume \"v\" : volumes of kind downwardAPI are not served by this "
+      "MountVolume.SetUp failed for volume \"v\" : volumes of kind nfs are not served by this "
       "node"));
   EXPECT_EQ(waitingReason("volume"), "ContainerCreating");
   write("probe.yaml",

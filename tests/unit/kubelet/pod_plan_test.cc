@@ -512,7 +512,8 @@ TEST(PlanPod, EndsAPodAtItsDeadline) {
   world.pass(seconds(60));
   EXPECT_EQ(world.text(),
             "StopContainer web signal 15 grace 30s\nwait: container web to stop\nwake in 35s\n");
-  const auto status = world.status();
+  EXPECT_EQ(world.status().phase, "Running") << "its container still runs";
+  const auto status = world.end("web", 143).status();
   EXPECT_EQ(status.phase, "Failed");
   EXPECT_EQ(status.reason, "DeadlineExceeded");
   EXPECT_EQ(status.message, "Pod was active on the node longer than the specified deadline");

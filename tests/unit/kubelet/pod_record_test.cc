@@ -42,7 +42,7 @@ PodRecord fullRecord() {
   condition.message = "m";
   condition.last_transition_time = kNow;
   record.conditions = {condition};
-  record.ending = Ending{"Failed", "DeadlineExceeded", "late", kNow};
+  record.ending = Ending{"Failed", "Evicted", "late", kNow, seconds(1), true};
   record.deletion = Deletion{kNow, seconds(30)};
   return record;
 }

@@ -94,9 +94,9 @@ spec:
 
 TEST(Volumes, NamesKindsThatAreNotServed) {
   const std::pair<const char*, const char*> cases[] = {
-      {"configMap: {name: game}", "configMap"},    {"secret: {secretName: db}", "secret"},
-      {"nfs: {server: s, path: /}", "nfs"},        {"emptyDir: {medium: HugePages}", "emptyDir"},
-      {"downwardAPI: {items: []}", "downwardAPI"},
+      {"nfs: {server: s, path: /}", "nfs"},
+      {"emptyDir: {medium: HugePages}", "emptyDir"},
+      {"projected: {sources: [{clusterTrustBundle: {path: p}}]}", "projected"},
   };
   for (const auto& [source, kind] : cases) {
     auto manifest =
