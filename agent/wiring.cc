@@ -50,9 +50,8 @@ runtime::CgroupOptions cgroupOptions(const KubeletConfiguration& kubelet, kernel
   runtime::CgroupOptions options;
   options.root = trimSlashes(kubelet.cgroup_root);
   options.cpu_cfs_quota = kubelet.cpu_cfs_quota;
-  options.cpu_cfs_period_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                                  parseDuration(kubelet.cpu_cfs_quota_period).value())
-                                  .count();
+  options.cpu_cfs_period_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(kubelet.cpu_cfs_quota_period).count();
   options.pod_pids_limit = kubelet.pod_pids_limit;
   options.single_process_oom_kill = kubelet.single_process_oom_kill.value_or(mode != kernel::CgroupMode::kV2);
   return options;
@@ -83,9 +82,9 @@ Result<kubelet::Options> kubeletOptions(const Config& config, const Flags& flags
   options.resolv_conf = from.resolv_conf;
   options.cluster_dns = from.cluster_dns;
   options.cluster_domain = from.cluster_domain;
-  options.file_check_frequency = parseDuration(from.file_check_frequency).value();
-  options.sync_frequency = parseDuration(from.sync_frequency).value();
-  options.max_container_restart_period = parseDuration(from.max_container_restart_period).value();
+  options.file_check_frequency = from.file_check_frequency;
+  options.sync_frequency = from.sync_frequency;
+  options.max_container_restart_period = from.max_container_restart_period;
   options.max_pods = from.max_pods;
   options.node_memory = node.memory;
   options.node_cpu = node.cpu;
