@@ -26,6 +26,7 @@ PARTS = {
     "runtime/images": {"runtime/images"},
     "runtime/init": {"runtime/init", "runtime"},
     "runtime/shim": {"runtime/shim", "runtime/init", "runtime"},
+    "kubelet/certificates": {"kubelet/certificates"},
     "agent": {"agent"},
     "agent/keelctl": {"agent/keelctl"},
 }
