@@ -99,8 +99,8 @@ constexpr std::string_view kWithoutEffect[] = {
     "hairpinMode", "makeIPTablesUtilChains", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
     "volumePluginDir", "enableControllerAttachDetach", "protectKernelDefaults", "kernelMemcgNotification",
     "showHiddenMetricsForVersion", "tracing", "userNamespaces", "featureGates", "containerLogMaxWorkers",
-    "containerLogMonitorInterval", "shutdownGracePeriod", "shutdownGracePeriodCriticalPods",
-    "shutdownGracePeriodByPodPriority"};
+    "failSwapOn", "failCgroupV1", "containerLogMonitorInterval", "shutdownGracePeriod",
+    "shutdownGracePeriodCriticalPods", "shutdownGracePeriodByPodPriority"};
 
 }  // namespace
 

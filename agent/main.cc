@@ -44,7 +44,12 @@ Result<void> run(const Config& config, const Flags& flags) {
   });
   Registration watchdog;
   if (const auto interval = watchdogInterval())
-    watchdog = loop.every(*interval, [] { notifySystemd("WATCHDOG=1"); });
+    watchdog = loop.every(*interval, [&agent] {
+      if (auto health = agent->health())
+        notifySystemd("WATCHDOG=1");
+      else
+        LOG_ERROR("systemd's watchdog is not fed: {}", health.error().text);
+    });
   TRY(agent->start());
   notifySystemd("READY=1");
   loop.run();

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <optional>
 #include <set>
 
+#include "agent/health.h"
 #include "agent/node_info.h"
 #include "agent/status_api.h"
 #include "base/fs.h"
@@ -14,6 +16,7 @@
 #include "kernel/cgroup.h"
 #include "kubelet/kubelet.h"
 #include "kubelet/server/container_logs.h"
+#include "kubelet/server/tcp_server.h"
 #include "kubelet/server/unix_server.h"
 #include "runtime/host_path.h"
 #include "runtime/images/native_image_service.h"
@@ -134,6 +137,9 @@ struct Agent::Parts {
   Loop& loop;
   UniqueFd lock;
   std::string socket_path;
+  std::optional<std::pair<IpAddress, uint16_t>> healthz_at;  // none: off
+  Health health{loop, realClock()};
+  std::unique_ptr<kubelet::server::TcpServer> healthz;
   Lane pods{"pods", 4};
   Lane images{"images", 3};
   Lane volumes{"volumes", 2};
@@ -186,6 +192,9 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   });
   parts->lock = TRY(lockRunDir(config.keelson.run_dir));
   parts->socket_path = config.keelson.socket;
+  if (config.kubelet.healthz_port != 0)
+    parts->healthz_at.emplace(TRY(IpAddress::parse(config.kubelet.healthz_bind_address)),
+                              static_cast<uint16_t>(config.kubelet.healthz_port));
   TRY_CTX(DirFd::ensure(config.keelson.state_dir, 0700), "state folder");
   if (config.kubelet.cgroup_driver == "systemd")
     LOG_WARN("cgroupDriver systemd is not served yet: pods get the names of cgroupfs, in /kubepods");
@@ -237,16 +246,28 @@ Result<void> Agent::start() {
   // First the socket, whose path may be unusable: nothing has been done to pods by then.
   parts.server =
       TRY(kubelet::server::UnixServer::listen(parts.loop, parts.socket_path, statusRoutes(dependencies)));
+  // A node without its health endpoint still runs pods: a second daemon for tests, a kubelet beside it.
+  if (parts.healthz_at) {
+    auto server = kubelet::server::TcpServer::listen(parts.loop, parts.healthz_at->first,
+                                                     parts.healthz_at->second, parts.health.routes());
+    if (server)
+      parts.healthz = std::move(server).value();
+    else
+      LOG_ERROR("healthz: {}", server.error().text);
+  }
   TRY(parts.kubelet->start());
   // By now every container found here holds the lease on its layers again.
   parts.image_service->dropInheritedLeases();
   return {};
 }
 
+Result<void> Agent::health() const { return parts_->health.check(); }
+
 void Agent::stop() {
   Parts& parts = *parts_;
   parts.stopping.cancel();
   parts.server.reset();
+  parts.healthz.reset();
   parts.network_watch.reset();
   parts.repair_timer.reset();
   parts.kubelet->stop();
