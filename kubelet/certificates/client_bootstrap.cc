@@ -8,6 +8,12 @@ namespace {
 
 constexpr const char* kKeyFile = "kubelet-client.key.tmp";
 
+// Inline data wins over files, as in client-go.
+Result<std::string> pemOf(const std::string& data, const std::string& file) {
+  if (!data.empty() || file.empty()) return data;
+  return readFile(file, kMaxPemBytes);
+}
+
 // The key of a request under way, or a new one that is kept.
 Result<PrivateKey> loadOrMakeKey(const std::string& cert_dir) {
   const DirFd directory = TRY_CTX(DirFd::ensure(cert_dir, 0755), "certificates");
@@ -47,10 +53,8 @@ struct ClientBootstrap::Prepared {
 
 Result<api::client::Connection> readUsableKubeconfig(const std::string& path, WallTime now) {
   auto connection = TRY(api::client::readKubeconfig(path));
-  std::string pem = connection.certificate_data;
-  if (pem.empty() && !connection.certificate_file.empty())
-    pem = TRY_CTX(readFile(connection.certificate_file, kMaxPemBytes), "kubeconfig {}: client certificate",
-                  path);
+  const std::string pem = TRY_CTX(pemOf(connection.certificate_data, connection.certificate_file),
+                                  "kubeconfig {}: client certificate", path);
   if (pem.empty()) {
     if (connection.token.empty() && connection.token_file.empty() && !connection.exec &&
         connection.username.empty())
@@ -82,6 +86,25 @@ api::client::Connection bootstrappedConnection(const api::client::Connection& bo
   return connection;
 }
 
+Result<api::client::Connection> rotatingConnection(api::client::Connection connection,
+                                                   const CertificateStore& store, WallTime now) {
+  if (connection.certificate_file == store.currentPath()) return connection;
+  const std::string pem = TRY(pemOf(connection.certificate_data, connection.certificate_file));
+  if (pem.empty()) return connection;
+  const auto own = TRY(readCertificates(pem));
+  auto stored = store.load();
+  if (!stored) {
+    const PrivateKey key = TRY(PrivateKey::parse(TRY(pemOf(connection.key_data, connection.key_file))));
+    stored = TRY(store.update(pem, key, now));
+  }
+  if (stored->info.subject.common_name != own.front().subject.common_name || now > stored->info.not_after)
+    return connection;
+  connection.certificate_data.clear();
+  connection.key_data.clear();
+  connection.certificate_file = connection.key_file = store.currentPath();
+  return connection;
+}
+
 ClientBootstrap::ClientBootstrap(Loop& loop, Lane& lane, Clock& clock, MakeClient make_client,
                                  BootstrapOptions options)
     : loop_(loop),
@@ -104,6 +127,11 @@ void ClientBootstrap::prepare() {
       auto usable = readUsableKubeconfig(options.kubeconfig, now);
       if (usable) {
         prepared.usable = std::move(usable).value();
+        if (options.rotate)
+          prepared.usable =
+              TRY_CTX(rotatingConnection(*std::move(prepared.usable),
+                                         CertificateStore(options.cert_dir, "kubelet-client"), now),
+                      "rotate the client certificate");
         return prepared;
       }
       if (options.bootstrap_kubeconfig.empty()) return std::move(usable).error();

@@ -20,6 +20,8 @@ struct BootstrapOptions {
   std::string bootstrap_kubeconfig;  // "": none
   std::string cert_dir = "/var/lib/kubelet/pki";
   std::string node_name;
+  bool rotate =
+      false;  // rotateCertificates: the connection names the store's certificate (rotatingConnection)
   SigningTiming timing;
   BackoffPolicy backoff{std::chrono::seconds(2), std::chrono::minutes(5), std::chrono::minutes(30)};
 };
@@ -31,6 +33,12 @@ Result<api::client::Connection> readUsableKubeconfig(const std::string& path, Wa
 // The kubeconfig that follows from a bootstrap: the same server, identified by the certificate file.
 api::client::Connection bootstrappedConnection(const api::client::Connection& bootstrap,
                                                const std::string& pem_path);
+
+// The same connection by the certificate of `store`, which CertificateRenewal replaces. An empty store gets
+// the connection's own certificate first (kubeadm embeds one on control-plane nodes). Unchanged when its
+// identity is no certificate, or when the store holds another node's or an expired one. Blocks.
+Result<api::client::Connection> rotatingConnection(api::client::Connection connection,
+                                                   const CertificateStore& store, WallTime now);
 
 // Gets the connection with which this node talks to its API server. A usable kubeconfig is taken as it
 // is; otherwise a certificate is asked for with the bootstrap kubeconfig, stored in cert-dir as

@@ -271,6 +271,26 @@ TEST_F(CertificatesFixture, TheClientCertificateIsRenewedBeforeItsEnd) {
   EXPECT_EQ(after->info.not_after, clock.wall() + hours(24));
 }
 
+TEST_F(CertificatesFixture, AnEmbeddedCertificateMovesToTheStoreForRotation) {
+  const PrivateKey key = PrivateKey::generate().value();
+  api::client::Connection embedded;
+  embedded.server = "https://api.test:6443";
+  embedded.insecure_skip_tls_verify = true;
+  embedded.certificate_data = buildSelfSigned(key, clientSubject("n1"), clock.wall(), hours(24)).value();
+  embedded.key_data = key.pem();
+  std::ofstream(temp / "kubelet.conf") << api::client::renderKubeconfig(embedded);
+  BootstrapOptions from = options();
+  EXPECT_EQ(bootstrap(from)->certificate_file, "");
+  from.rotate = true;
+  const auto connection = bootstrap(from);
+  const CertificateStore store(temp / "pki", "kubelet-client");
+  EXPECT_EQ(connection->certificate_file, store.currentPath());
+  EXPECT_EQ(connection->key_file, store.currentPath());
+  EXPECT_EQ(connection->certificate_data + connection->key_data, "");
+  EXPECT_EQ(store.load()->key.publicDer(), key.publicDer());
+  EXPECT_TRUE(used.empty());
+}
+
 TEST_F(CertificatesFixture, AnExpiredCertificateIsTold) {
   writeBootstrap();
   server.decide = [&](auto& csr) { server.issue(csr); };
