@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "agent/flag_table.h"
+#include "api/names.h"
 #include "base/clock.h"
 
 namespace keelson::agent {
@@ -155,6 +156,45 @@ Result<void> apply(Flags& flags, const FlagSpec& spec, const std::string& text) 
   return {};
 }
 
+// Labels in Kubernetes' own namespaces that a node may give itself: the rest is refused by NodeRestriction.
+// https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
+bool mayLabelItself(const std::string& key) {
+  static constexpr std::string_view kKnown[] = {"kubernetes.io/hostname",
+                                                "kubernetes.io/arch",
+                                                "kubernetes.io/os",
+                                                "beta.kubernetes.io/instance-type",
+                                                "beta.kubernetes.io/arch",
+                                                "beta.kubernetes.io/os",
+                                                "node.kubernetes.io/instance-type",
+                                                "topology.kubernetes.io/region",
+                                                "topology.kubernetes.io/zone",
+                                                "failure-domain.beta.kubernetes.io/region",
+                                                "failure-domain.beta.kubernetes.io/zone"};
+  const std::string space = key.substr(0, key.find('/') == std::string::npos ? 0 : key.find('/'));
+  const auto within = [&](std::string_view domain) {
+    return space == domain || space.ends_with("." + std::string(domain));
+  };
+  if (!within("kubernetes.io") && !within("k8s.io")) return true;
+  return within("kubelet.kubernetes.io") || within("node.kubernetes.io") ||
+         std::find(std::begin(kKnown), std::end(kKnown), key) != std::end(kKnown);
+}
+
+Result<void> checkLabels(const std::map<std::string, std::string>& labels) {
+  for (const auto& [key, value] : labels) {
+    if (!mayLabelItself(key))
+      return makeError(
+          Code::kInvalidArgument,
+          "--node-labels: {}: in the kubernetes.io and k8s.io namespaces only kubelet.kubernetes.io/*, "
+          "node.kubernetes.io/* and the well-known labels may be set",
+          key);
+    auto errors = api::checkQualifiedName(key);
+    if (errors.empty()) errors = api::checkLabelValue(value);
+    if (!errors.empty())
+      return makeError(Code::kInvalidArgument, "--node-labels: {}={}: {}", key, value, errors.front());
+  }
+  return {};
+}
+
 const FlagSpec* findFlag(std::string_view name) {
   const auto& table = flagTable();
   const auto found =
@@ -223,6 +263,7 @@ Result<std::variant<Flags, FlagsOutput>> parseFlags(const std::vector<std::strin
   }
   if (flags.standalone && (!flags.kubeconfig.empty() || !flags.bootstrap_kubeconfig.empty()))
     return makeError(Code::kInvalidArgument, "--standalone excludes --kubeconfig and --bootstrap-kubeconfig");
+  TRY(checkLabels(flags.node_labels));
   return {std::move(flags)};
 }
 

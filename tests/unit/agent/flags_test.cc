@@ -161,6 +161,15 @@ TEST(Flags, FollowKubeadmJoinsWhenKubeadmHas) {
   EXPECT_EQ(as_kubelet.keelson_config_file, "/etc/keelson/config.yaml");
 }
 
+TEST(Flags, NodeLabelsOfKubernetesOwnNamespacesAreRestricted) {
+  EXPECT_TRUE(
+      parseFlags({"--node-labels=node.kubernetes.io/a=b,x.kubelet.kubernetes.io/c=d,"
+                  "topology.kubernetes.io/zone=z,example.com/role=x"}));
+  for (const char* bad :
+       {"node-role.kubernetes.io/worker=", "kubernetes.io/role=a", "k8s.io/a=b", "a b=c", "a=b c"})
+    EXPECT_FALSE(parseFlags({std::string("--node-labels=") + bad})) << bad;
+}
+
 TEST(Flags, LabelsAreKeyValuePairs) {
   const auto labels = parseLabels("a=b,c.d/e=");
   ASSERT_TRUE(labels);
