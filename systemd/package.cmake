@@ -6,10 +6,9 @@ install(FILES systemd/config.yaml DESTINATION /etc/keelson)
 install(DIRECTORY DESTINATION /etc/kubernetes/manifests)
 
 # Called as kubelet it answers as kubelet: kubeadm asks it for its version, and its drop-in starts it.
-install(CODE [[
-  file(MAKE_DIRECTORY "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/bin")
-  file(CREATE_LINK ../sbin/keelson "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/bin/kubelet" SYMBOLIC)
-]])
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/systemd)
+file(CREATE_LINK ../sbin/keelson ${CMAKE_BINARY_DIR}/systemd/kubelet SYMBOLIC)
+install(FILES ${CMAKE_BINARY_DIR}/systemd/kubelet DESTINATION bin)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME keelson)
