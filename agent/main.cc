@@ -1,14 +1,16 @@
 // keelson: the daemon.
 #include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "agent/config.h"
 #include "agent/flags.h"
 #include "agent/notify.h"
 #include "agent/wiring.h"
 #include "base/executor.h"
-#include "base/fs.h"
 #include "base/log.h"
 
 namespace {
@@ -16,24 +18,24 @@ namespace {
 using namespace keelson;
 using namespace keelson::agent;
 
-constexpr size_t kMaxConfigBytes = size_t{1} << 20;
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-Result<Config> loadConfig(const Flags& flags) {
-  Config config;
-  if (!flags.config_file.empty())
-    config = TRY(parseConfig(TRY_CTX(readFile(flags.config_file, kMaxConfigBytes), "configuration"),
-                             flags.config_file));
-  config = mergeFlags(std::move(config), flags);
-  TRY(validateConfig(config));
-  if (!flags.standalone)
-    return makeError(
-        Code::kUnsupported,
-        "no control plane: this version runs the manifests of a folder; start it with --standalone");
-  return config;
+Result<Flags> readFlags(int argc, char** argv) {
+  const std::string path = argc > 0 ? argv[0] : "keelson";
+  const std::string program = path.substr(path.find_last_of('/') + 1);
+  auto parsed = TRY(parseFlags(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), program));
+  if (const auto* output = std::get_if<FlagsOutput>(&parsed)) {
+    fmt::print("{}", output->text);
+    std::exit(0);
+  }
+  return followKubeadm(std::get<Flags>(std::move(parsed)), exists);
 }
 
 // Says READY, then turns the loop until SIGTERM or SIGINT; pods run on afterwards.
 Result<void> run(const Config& config, const Flags& flags) {
+  if (!flags.isStandalone())
+    return makeError(Code::kUnsupported,
+                     "no control plane yet: start without --kubeconfig and --bootstrap-kubeconfig");
   Loop loop;
   auto agent = TRY(Agent::create(loop, config, flags));
   const Registration signals = loop.onSignal({SIGTERM, SIGINT}, [&loop](int signal) {
@@ -42,7 +44,12 @@ Result<void> run(const Config& config, const Flags& flags) {
   });
   Registration watchdog;
   if (const auto interval = watchdogInterval())
-    watchdog = loop.every(*interval, [] { notifySystemd("WATCHDOG=1"); });
+    watchdog = loop.every(*interval, [&agent] {
+      if (auto health = agent->health())
+        notifySystemd("WATCHDOG=1");
+      else
+        LOG_ERROR("systemd's watchdog is not fed: {}", health.error().text);
+    });
   TRY(agent->start());
   notifySystemd("READY=1");
   loop.run();
@@ -54,22 +61,20 @@ Result<void> run(const Config& config, const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  auto parsed = parseFlags(argc, argv);
-  if (const int* code = std::get_if<int>(&parsed)) return *code;
-  const Flags& flags = std::get<Flags>(parsed);
-  auto config = loadConfig(flags);
+  auto flags = readFlags(argc, argv);
+  auto config = flags ? loadConfig(*flags) : flags.error();
   if (!config) {
     fmt::print(stderr, "keelson: {}\n", config.error().text);
     return 1;
   }
   blockSignals({SIGTERM, SIGINT});
-  initLog(config->keelson.log_level);
-  for (const std::string& warning : config->warnings) LOG_WARN("{}: {}", flags.config_file, warning);
-  if (flags.check_config) {
+  initLog(config->kubelet.logging.verbosity >= 4 ? "debug" : config->keelson.log_level);
+  for (const std::string& warning : config->warnings) LOG_WARN("{}", warning);
+  if (flags->check_config) {
     fmt::print("configuration is valid\n");
     return 0;
   }
-  if (auto result = run(*config, flags); !result) {
+  if (auto result = run(*config, *flags); !result) {
     LOG_ERROR("{}", result.error().text);
     return 1;
   }

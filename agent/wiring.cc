@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <optional>
 #include <set>
 
+#include "agent/health.h"
 #include "agent/node_info.h"
 #include "agent/status_api.h"
 #include "base/fs.h"
@@ -14,6 +16,7 @@
 #include "kernel/cgroup.h"
 #include "kubelet/kubelet.h"
 #include "kubelet/server/container_logs.h"
+#include "kubelet/server/tcp_server.h"
 #include "kubelet/server/unix_server.h"
 #include "runtime/host_path.h"
 #include "runtime/images/native_image_service.h"
@@ -50,9 +53,8 @@ runtime::CgroupOptions cgroupOptions(const KubeletConfiguration& kubelet, kernel
   runtime::CgroupOptions options;
   options.root = trimSlashes(kubelet.cgroup_root);
   options.cpu_cfs_quota = kubelet.cpu_cfs_quota;
-  options.cpu_cfs_period_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                                  parseDuration(kubelet.cpu_cfs_quota_period).value())
-                                  .count();
+  options.cpu_cfs_period_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(kubelet.cpu_cfs_quota_period).count();
   options.pod_pids_limit = kubelet.pod_pids_limit;
   options.single_process_oom_kill = kubelet.single_process_oom_kill.value_or(mode != kernel::CgroupMode::kV2);
   return options;
@@ -83,9 +85,9 @@ Result<kubelet::Options> kubeletOptions(const Config& config, const Flags& flags
   options.resolv_conf = from.resolv_conf;
   options.cluster_dns = from.cluster_dns;
   options.cluster_domain = from.cluster_domain;
-  options.file_check_frequency = parseDuration(from.file_check_frequency).value();
-  options.sync_frequency = parseDuration(from.sync_frequency).value();
-  options.max_container_restart_period = parseDuration(from.max_container_restart_period).value();
+  options.file_check_frequency = from.file_check_frequency;
+  options.sync_frequency = from.sync_frequency;
+  options.max_container_restart_period = from.max_container_restart_period;
   options.max_pods = from.max_pods;
   options.node_memory = node.memory;
   options.node_cpu = node.cpu;
@@ -135,6 +137,9 @@ struct Agent::Parts {
   Loop& loop;
   UniqueFd lock;
   std::string socket_path;
+  std::optional<std::pair<IpAddress, uint16_t>> healthz_at;  // none: off
+  Health health{loop, realClock()};
+  std::unique_ptr<kubelet::server::TcpServer> healthz;
   Lane pods{"pods", 4};
   Lane images{"images", 3};
   Lane volumes{"volumes", 2};
@@ -187,6 +192,9 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   });
   parts->lock = TRY(lockRunDir(config.keelson.run_dir));
   parts->socket_path = config.keelson.socket;
+  if (config.kubelet.healthz_port != 0)
+    parts->healthz_at.emplace(TRY(IpAddress::parse(config.kubelet.healthz_bind_address)),
+                              static_cast<uint16_t>(config.kubelet.healthz_port));
   TRY_CTX(DirFd::ensure(config.keelson.state_dir, 0700), "state folder");
   if (config.kubelet.cgroup_driver == "systemd")
     LOG_WARN("cgroupDriver systemd is not served yet: pods get the names of cgroupfs, in /kubepods");
@@ -238,16 +246,28 @@ Result<void> Agent::start() {
   // First the socket, whose path may be unusable: nothing has been done to pods by then.
   parts.server =
       TRY(kubelet::server::UnixServer::listen(parts.loop, parts.socket_path, statusRoutes(dependencies)));
+  // A node without its health endpoint still runs pods: a second daemon for tests, a kubelet beside it.
+  if (parts.healthz_at) {
+    auto server = kubelet::server::TcpServer::listen(parts.loop, parts.healthz_at->first,
+                                                     parts.healthz_at->second, parts.health.routes());
+    if (server)
+      parts.healthz = std::move(server).value();
+    else
+      LOG_ERROR("healthz: {}", server.error().text);
+  }
   TRY(parts.kubelet->start());
   // By now every container found here holds the lease on its layers again.
   parts.image_service->dropInheritedLeases();
   return {};
 }
 
+Result<void> Agent::health() const { return parts_->health.check(); }
+
 void Agent::stop() {
   Parts& parts = *parts_;
   parts.stopping.cancel();
   parts.server.reset();
+  parts.healthz.reset();
   parts.network_watch.reset();
   parts.repair_timer.reset();
   parts.kubelet->stop();

@@ -21,6 +21,8 @@ class Agent {
   Result<void> start();
   // Sources closed, strands refuse, lanes joined. Pods run on.
   void stop();
+  // Whether it makes progress: systemd's watchdog is fed while it does.
+  Result<void> health() const;
 
  private:
   struct Parts;

@@ -146,6 +146,20 @@ void decodeValue(const json::value& in, WallTime& out, const Step* at, DecodeRep
   out = *time;
 }
 
+void decodeValue(const json::value& in, Duration& out, const Step* at, DecodeReport& report) {
+  const json::string* text = in.if_string();
+  if (text == nullptr) return report.expected(at, "a duration such as 1m30s", in);
+  auto duration = parseDuration(view(*text));
+  if (!duration)
+    return report.wrong(at, fmt::format("expected a duration such as 1m30s, got {}", quoted(view(*text))));
+  out = *duration;
+}
+
+void decodeValue(const json::value& in, double& out, const Step* at, DecodeReport& report) {
+  if (!in.is_number()) return report.expected(at, "a number", in);
+  out = in.to_number<double>();
+}
+
 const json::value* ObjectDecoder::take(std::string_view name) {
   const json::value* value = object_.if_contains({name.data(), name.size()});
   if (value == nullptr) return nullptr;

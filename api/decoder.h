@@ -54,6 +54,9 @@ void decodeValue(const json::value& in, int64_t& out, const Step* at, DecodeRepo
 void decodeValue(const json::value& in, IntOrString& out, const Step* at, DecodeReport& report);
 void decodeValue(const json::value& in, Quantity& out, const Step* at, DecodeReport& report);
 void decodeValue(const json::value& in, WallTime& out, const Step* at, DecodeReport& report);
+// metav1.Duration: Go's syntax ("1m30s").
+void decodeValue(const json::value& in, Duration& out, const Step* at, DecodeReport& report);
+void decodeValue(const json::value& in, double& out, const Step* at, DecodeReport& report);
 template <class T>
 void decodeValue(const json::value& in, std::optional<T>& out, const Step* at, DecodeReport& report);
 template <class T>

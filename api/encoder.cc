@@ -15,6 +15,8 @@ json::value encodeValue(const IntOrString& in) {
 
 json::value encodeValue(const Quantity& in) { return json::string(in.str()); }
 json::value encodeValue(WallTime in) { return json::string(formatTime(in)); }
+json::value encodeValue(Duration in) { return json::string(formatDuration(in)); }
+json::value encodeValue(double in) { return in; }
 
 void ObjectEncoder::put(std::string_view name, json::value value) {
   object_.insert_or_assign({name.data(), name.size()}, std::move(value));

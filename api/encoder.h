@@ -24,6 +24,8 @@ json::value encodeValue(int64_t in);
 json::value encodeValue(const IntOrString& in);
 json::value encodeValue(const Quantity& in);
 json::value encodeValue(WallTime in);
+json::value encodeValue(Duration in);
+json::value encodeValue(double in);
 template <class T>
 json::value encodeValue(const std::optional<T>& in);
 template <class T>
@@ -39,6 +41,8 @@ inline bool isOmittable(const std::string& in) { return in.empty(); }
 inline bool isOmittable(bool in) { return !in; }
 inline bool isOmittable(int32_t in) { return in == 0; }
 inline bool isOmittable(int64_t in) { return in == 0; }
+inline bool isOmittable(double in) { return in == 0; }
+inline bool isOmittable(Duration) { return false; }
 template <class T>
 bool isOmittable(const std::optional<T>& in) {
   return !in.has_value();

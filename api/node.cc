@@ -3,19 +3,9 @@
 #include "api/codec_impl.h"
 #include "api/meta_schema.h"
 #include "api/pod_schema.h"
+#include "api/taint_schema.h"
 
 namespace keelson::api {
-
-template <>
-struct Schema<Taint> {
-  template <class V, class C>
-  static void fields(V& v, C& c) {
-    v("key", c.key, kAlways);
-    v("value", c.value);
-    v("effect", c.effect, kAlways);
-    v("timeAdded", c.time_added);
-  }
-};
 
 template <>
 struct Schema<NodeSpec> {

@@ -34,6 +34,7 @@ apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 staticPodPath: {self.manifests}
 podLogsDir: {self.home}/logs
+healthzPort: 0
 cgroupRoot: /{sandbox.cgroup_root()}
 clusterDomain: cluster.local
 {extra_config}

@@ -34,6 +34,7 @@ PARTS = {
     "kubelet/eviction": {"kubelet/eviction", "kubelet/stats", "kubelet/node", "kubelet"},
     "kubelet/server": {"kubelet/server", "kubelet"},
     "kubelet/cluster": {"kubelet/cluster", "kubelet"},
+    "kubelet/certificates": {"kubelet/certificates"},
     "agent": {"agent"},
     "agent/keelctl": {"agent/keelctl"},
 }
