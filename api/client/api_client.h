@@ -51,15 +51,19 @@ class Call {
 };
 
 // Sends requests to one API server. Queued and rate-limited (kubeAPIQPS, kubeAPIBurst); never blocks; retries
-// nothing: callers hold desired state and try again by their own back-off. Home: loop.
+// nothing but what the server did not take: a 429 or 503 whose Retry-After fits into the request's timeout,
+// and a 401 once if there are other credentials by now. Callers hold desired state and try again by their own
+// back-off. The timeout counts from send(), waiting in the queue included. Home: loop.
 //
 // An answer that is no success becomes an Error whose text is outside-in and has the server's own message:
 // "PATCH /api/v1/.../status: 409 Conflict: Operation cannot be fulfilled on ...". Codes by status and
 // Status.reason:
 //   400, 405, 415, 422  kInvalidArgument       401, 403  kPermissionDenied     404  kNotFound
 //   409 AlreadyExists   kAlreadyExists         409, 412  kFailedPrecondition   410  kDataLoss (history is
-//   gone: list anew) 429, 5xx, no answer kUnavailable           time out  kDeadlineExceeded     an answer
-//   that is no JSON  kInternal
+//   gone, or a resourceVersion that is too large: list anew)     429, 5xx, no answer  kUnavailable ("(retry
+//   after 30s)" at the end if the server said so)     time out  kDeadlineExceeded     too large an answer, a
+//   full queue  kResourceExhausted     an answer that is no JSON, a redirect  kInternal
+// A 2xx without a body is null.
 class ApiClient {
  public:
   virtual ~ApiClient() = default;

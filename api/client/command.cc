@@ -137,7 +137,8 @@ Result<Output> collect(const Command& command, UniqueFd out, UniqueFd err, const
     TRY(stop.check(command.program));
     std::array<pollfd, 3> fds{{{out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}}};
     if (!alive) fds[2].fd = -1;
-    const int timeout = static_cast<int>(std::min<int64_t>(stop.remaining().count(), kLongestPoll));
+    const int64_t left = std::min<int64_t>(stop.remaining().count(), kLongestPoll);
+    const int timeout = alive ? static_cast<int>(left) : 0;
     if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) return sysError("poll");
     if (fds[0].revents != 0 && !drain(out.get(), output.out, 0)) out.reset();
     if (fds[1].revents != 0 && !drain(err.get(), output.err, kMaxComplaint)) err.reset();

@@ -8,7 +8,7 @@
 namespace keelson::api::client {
 namespace {
 
-constexpr int kEventsPerTurn = 64;
+constexpr int kEventsPerTurn = 8;  // a handshake takes milliseconds: other callbacks get their turn
 constexpr long kKeptConnections = 8;
 constexpr long kStreamsPerConnection = 250;  // what kube-apiserver offers; its SETTINGS have the last word
 

@@ -21,7 +21,9 @@ struct ClientSettings {
 // `lane` resolves names, reads token files and runs exec plugins: nothing of that blocks the loop. Client
 // certificates and the CA are read again when their files change (rotation): new connections use them, and
 // idle ones are closed. kInvalidArgument if the connection cannot work (an unreadable CA, a key that does not
-// match its certificate).
+// match its certificate). Reads those files at once, so call it before the loop runs or for small files only.
+// The lane is joined before the loop is destroyed; the client may be destroyed at any time on the loop, also
+// with calls alive and from inside a callback: nothing is called after that.
 Result<std::unique_ptr<ApiClient>> makeHttpApiClient(Loop& loop, Lane& lane, ClientSettings settings);
 
 }  // namespace keelson::api::client

@@ -52,7 +52,9 @@ struct Change {
 // list does not hold the loop. The listener runs on the loop: first with the whole first list (also an empty
 // one), then with each batch of differences; a re-list tells differences only. Older resourceVersions and
 // repeated events change nothing. An object that cannot be decoded keeps its last good value and is told in
-// stats().last_error. Home: loop.
+// stats().last_error. An object under an old name with a new uid is two changes: gone, and come. objects()
+// has the changes already when the listener runs; the listener may destroy the informer. Instantiated for
+// Pod, Node, Service, ConfigMap, Secret, RuntimeClass and EndpointSlice. Home: loop.
 template <class T>
 class Informer {
  public:
