@@ -82,7 +82,7 @@ spec:
     envFrom: [{configMapRef: {name: a, optional: true}}, {secretRef: {name: b}}]
     env:
     - {name: X, valueFrom: {configMapKeyRef: {name: c, key: k}}}
-    - {name: Y, valueFrom: {secretKeyRef: {name: d, key: k}}}
+    - {name: Z, valueFrom: {secretKeyRef: {name: d, key: k}}}
   volumes:
   - {name: e, configMap: {name: e}}
   - {name: f, secret: {secretName: f}}
