@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Every example manifest that needs no control plane, Service, probe, hook or secret works unmodified."""
+"""Every example manifest that needs no control plane, Service, probe or hook works unmodified."""
 
 import urllib.request
 
+from node import EXAMPLES
 from world import World, run
 
 
@@ -37,6 +38,29 @@ class Examples(World):
         self.assertEqual(self.node.ctl("logs", "env-example"), "isAwesome\n")
         state = self.node.status("env-example", "nginx")["state"]["terminated"]
         self.assertEqual((state["exitCode"], state["reason"]), (0, "Completed"))
+
+    def test_config_and_secret_reach_environment_and_files_and_follow_changes(self):
+        self.node.start().apply_example("config-and-secret.yaml")
+        self.node.wait_ready("configured")
+        said = self.node.wait_for("it speaks", lambda: self.node.ctl("logs", "configured"))
+        self.assertEqual(said, "lives=3 pass=s3cr3t\n")
+        inside = lambda *command: self.node.ctl("exec", "configured", "--", *command)  # noqa: E731
+        self.assertEqual(inside("cat", "/config/player.lives", "/secret/password"), "3s3cr3t")
+        self.assertEqual(inside("stat", "-L", "-c", "%a %u", "/config/ui.properties", "/secret/password"),
+                         "644 0\n400 0\n")
+        self.assertRegex(inside("readlink", "/secret/..data"), r"^\.\.\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d\.\d+\n$")
+        self.assertEqual(inside("stat", "-f", "-c", "%T", "/secret"), "tmpfs\n")
+        self.assertNotEqual(self.node.try_ctl("exec", "configured", "--", "touch", "/config/x").returncode, 0)
+        self.assertNotEqual(self.node.try_ctl("exec", "configured", "--", "touch", "/secret/x").returncode, 0)
+        started = self.node.status("configured", "app")["containerID"]
+        text = (EXAMPLES / "config-and-secret.yaml").read_text()
+        self.node.apply("config-and-secret.yaml", text.replace('lives: "3"', 'lives: "4"').replace("s3cr3t", "new"))
+        self.node.wait_for("the files change", lambda: inside("cat", "/config/player.lives", "/secret/password") == "4new")
+        self.assertEqual(self.node.status("configured", "app")["containerID"], started)
+        self.node.kill()
+        self.node.start()
+        self.assertEqual(inside("cat", "/config/player.lives", "/secret/password"), "4new")
+        self.assertEqual(self.node.status("configured", "app")["containerID"], started)
 
     def test_a_node_selector_that_does_not_fit_is_refused(self):
         self.node.start().apply_example("pod-labels-node-selector.yaml")

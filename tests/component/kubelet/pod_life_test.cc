@@ -399,10 +399,10 @@ spec:
   volumes: [{name: v, nfs: {server: s, path: /}}]
 )");
   ASSERT_TRUE(runUntil("volume", [&] { return hasEvent("volume", "FailedMount"); }));
-  EXPECT_TRUE(hasEvent(
-      "volume", "FailedMount",
-      "MountVolume.SetUp failed for volume \"v\" : volumes of kind nfs are not served by this "
-      "node"));
+  EXPECT_TRUE(
+      hasEvent("volume", "FailedMount",
+               "MountVolume.SetUp failed for volume \"v\" : volumes of kind nfs are not served by this "
+               "node"));
   EXPECT_EQ(waitingReason("volume"), "ContainerCreating");
   write("probe.yaml",
         podText("probe", "", "image: 'nginx:1', command: [a], readinessProbe: {exec: {command: [b]}}"));
