@@ -20,8 +20,8 @@ struct Decoded {
   std::vector<std::string> warnings;
 };
 
-// Instantiated for Pod, PodSpec, PodStatus, ConfigMap, Secret, Service, Node and RuntimeClass beside
-// each kind. null means absent; fields that nothing here acts on are accepted and dropped. Errors are
+// Instantiated for Pod, PodSpec, PodStatus, ConfigMap, Secret, Service, EndpointSlice, Node and
+// RuntimeClass beside each kind. null means absent; fields that nothing here acts on are accepted and dropped. Errors are
 // kInvalidArgument and name the field: "spec.containers[1].image: expected a string, got a number";
 // several are joined as "[a, b]". A whole object must carry its own apiVersion and kind, or none.
 template <class T>

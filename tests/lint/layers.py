@@ -22,6 +22,8 @@ LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in fol
 
 # What the parts of a folder with sub-folders may include of each other.
 PARTS = {
+    "api": {"api"},
+    "api/client": {"api/client", "api"},
     "runtime": {"runtime", "runtime/images", "runtime/shim", "runtime/init"},
     "runtime/images": {"runtime/images"},
     "runtime/init": {"runtime/init", "runtime"},
@@ -172,6 +174,10 @@ def self_test():
         ("agent/keelctl/b.cc", '#include "agent/a.h"\n', "layer"),
         ("agent/keelctl/c.cc", '#include "runtime/a.h"\n', "layer"),
         ("api/a.cc", '#include "pod.h"\n', "layer"),
+        ("api/d.cc", '#include "api/client/a.h"\n', "layer"),
+        ("api/client/a.cc", '#include "api/pod.h"\n#include "api/client/a.h"\n#include "base/a.h"\n', None),
+        ("api/client/b.cc", '#include "kernel/a.h"\n', "layer"),
+        ("kubelet/e.cc", '#include "api/client/a.h"\n', None),
         ("api/b.cc", '#include "tests/fakes/a.h"\n', "layer"),
         ("kernel/log.cc", '#include "base/log.h"\n', "log"),
         ("probes/a.cc", "#include <spdlog/spdlog.h>\n", "log"),
