@@ -9,10 +9,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := $(shell sed -e 's/#.*//' systemd/packages.list)
 DESTDIR ?=
 
-.PHONY: help deps build images demo test bench lint format sanitize install package clean
+.PHONY: help deps build images demo demo-cluster test bench lint format sanitize install package clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
 
 deps: ## install the Debian packages of systemd/packages.list that are missing
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -30,6 +30,10 @@ images: deps ## the small nginx and alpine images that demo, tests and benchmark
 
 demo: build images ## run a pod from a manifest, in namespaces of its own, and show it
 	@$(SUDO) python3 tests/e2e/demo.py $(BUILD) build/images
+
+demo-cluster: TARGETS += fake-api-server
+demo-cluster: build images ## a node joins a stand-in API server, and kubectl runs pods on it
+	@$(SUDO) python3 tests/e2e/demo_cluster.py $(BUILD) build/images
 
 test: PRESET = dev
 test: ## build and run every test

@@ -1,6 +1,6 @@
 #include "tests/fakes/fake_api_client.h"
 
-#include "tests/fakes/api_server/fields.h"
+#include "api/client/api_error.h"
 
 namespace keelson::fakes {
 namespace {
@@ -10,29 +10,6 @@ using api::client::Call;
 
 std::string lineOf(const ApiRequest& request) { return request.method + " " + request.path; }
 
-Code codeOf(int http, const std::string& reason) {
-  switch (http) {
-    case 400:
-    case 405:
-    case 415:
-    case 422:
-      return Code::kInvalidArgument;
-    case 401:
-    case 403:
-      return Code::kPermissionDenied;
-    case 404:
-      return Code::kNotFound;
-    case 409:
-      return reason == "AlreadyExists" ? Code::kAlreadyExists : Code::kFailedPrecondition;
-    case 412:
-      return Code::kFailedPrecondition;
-    case 410:
-      return Code::kDataLoss;
-    default:
-      return Code::kUnavailable;
-  }
-}
-
 Error refused(const ApiRequest& request) {
   return makeError(Code::kUnavailable, "{}: connection refused", lineOf(request));
 }
@@ -40,13 +17,7 @@ Error refused(const ApiRequest& request) {
 }  // namespace
 
 Error errorOf(const ApiRequest& request, const Answer& answer) {
-  std::string reason, message;
-  if (const auto* status = answer.body.if_object()) {
-    reason = textAt(*status, "reason");
-    message = textAt(*status, "message");
-  }
-  return makeError(codeOf(answer.code, reason), "{}: {} {}: {}", lineOf(request), answer.code, reason,
-                   message);
+  return api::client::answerError(answer.code, json::serialize(answer.body)).withContext(lineOf(request));
 }
 
 struct FakeApiClient::Pending {
@@ -100,7 +71,7 @@ Call FakeApiClient::send(ApiRequest request, Done done) {
     if (found == pending_.end()) return;
     const auto late = found->second;
     pending_.erase(found);
-    late->done(makeError(Code::kDeadlineExceeded, "{}: no answer in {}", lineOf(late->request),
+    late->done(makeError(Code::kDeadlineExceeded, "{}: no answer within {}", lineOf(late->request),
                          formatDuration(late->request.timeout)));
   });
   pending_[id] = std::move(pending);
@@ -162,7 +133,9 @@ Call FakeApiClient::stream(ApiRequest request, Duration idle, StreamHandler hand
   stream->idle = idle;
   stream->handler = std::move(handler);
   stream->idle_timer = loop_.after(stream->request.timeout, [this, id] {
-    endStream(id, makeError(Code::kDeadlineExceeded, "{}: no answer", lineOf(streams_.at(id)->request)));
+    endStream(id,
+              makeError(Code::kDeadlineExceeded, "{}: no answer within {}", lineOf(streams_.at(id)->request),
+                        formatDuration(streams_.at(id)->request.timeout)));
   });
   streams_[id] = std::move(stream);
   loop_.post([this, id, alive = alive_] {
