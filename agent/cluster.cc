@@ -1,31 +1,124 @@
 #include "agent/cluster.h"
 
+#include <random>
+#include <set>
+
+#include "base/log.h"
+#include "kubelet/certificates/subject_names.h"
+
 namespace keelson::agent {
+namespace {
 
 using api::client::ApiClient;
+namespace certificates = kubelet::certificates;
 
-Result<std::unique_ptr<Cluster>> Cluster::create(Loop& loop, Lane& lane, Clock& clock,
-                                                 kubelet::Kubelet& kubelet, ClusterSettings settings) {
-  auto client = TRY_CTX(api::client::makeHttpApiClient(loop, lane, settings.client), "API client of {}",
-                        settings.client.connection.server);
-  return std::unique_ptr<Cluster>(
-      new Cluster(loop, lane, clock, kubelet, std::move(client), std::move(settings)));
+// Evenly in [0, 1): spreads the timers of many nodes.
+std::function<double()> makeRandom() {
+  auto engine = std::make_shared<std::minstd_rand>(std::random_device{}());
+  return [engine] { return std::uniform_real_distribution<double>(0, 1)(*engine); };
 }
 
-Cluster::Cluster(Loop& loop, Lane& lane, Clock& clock, kubelet::Kubelet& kubelet,
-                 std::unique_ptr<ApiClient> client, ClusterSettings settings)
-    : client_(std::move(client)),
-      pods_(loop, clock, *client_, kubelet, settings.pods),
-      source_(loop, lane, *client_, settings.pods.node_name, settings.follow) {}
+bool isMirror(const api::Pod& pod) { return pod.metadata.annotations.count("kubernetes.io/config.mirror") > 0; }
+bool isOver(const api::Pod& pod) { return pod.status.phase == "Succeeded" || pod.status.phase == "Failed"; }
+
+template <class T>
+std::vector<std::shared_ptr<const T>> valuesOf(const std::map<std::string, std::shared_ptr<const T>>& objects) {
+  std::vector<std::shared_ptr<const T>> values;
+  values.reserve(objects.size());
+  for (const auto& [key, object] : objects) values.push_back(object);
+  return values;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Cluster>> Cluster::create(ClusterDependencies dependencies, ClusterSettings settings) {
+  auto client = TRY_CTX(api::client::makeHttpApiClient(dependencies.loop, dependencies.lane, settings.client),
+                        "API client of {}", settings.client.connection.server);
+  return std::unique_ptr<Cluster>(new Cluster(std::move(dependencies), std::move(client), std::move(settings)));
+}
+
+Cluster::Cluster(ClusterDependencies dependencies, std::unique_ptr<ApiClient> client, ClusterSettings settings)
+    : deps_(std::move(dependencies)),
+      settings_(std::move(settings)),
+      client_(std::move(client)),
+      pods_(deps_.loop, deps_.clock, *client_, deps_.kubelet, settings_.pods),
+      pod_source_(deps_.loop, deps_.lane, *client_, settings_.pods.node_name, settings_.follow),
+      objects_(deps_.loop, deps_.lane, *client_,
+               [this](kubelet::ObjectStorePtr store, const std::vector<PodUid>& concerned) {
+                 deps_.kubelet.setObjects(std::move(store), concerned);
+               },
+               {.follow = settings_.follow}),
+      tokens_(kubelet::cluster::ServiceAccountTokens::make(
+          deps_.loop, *client_, deps_.clock, [this](const PodUid& uid) { deps_.kubelet.wake({uid}); })),
+      node_watch_(kubelet::node::makeNodeWatch(deps_.loop, deps_.lane, *client_, settings_.pods.node_name)),
+      reporter_({deps_.loop, deps_.clock, *client_, *node_watch_, makeRandom()}, settings_.reporter, settings_.node,
+                deps_.sources, nodeListener()),
+      lease_({deps_.loop, deps_.clock, *client_,
+              [this] { return reporter_.node() ? reporter_.node()->metadata.uid : std::string(); }, makeRandom()},
+             settings_.lease),
+      services_(deps_.loop, deps_.lane, *client_, {"/api/v1/services", "", ""}, settings_.follow),
+      slices_(deps_.loop, deps_.lane, *client_, {"/apis/discovery.k8s.io/v1/endpointslices", "", ""}, settings_.follow) {
+  if (settings_.cert_dir.empty()) return;
+  renewal_ = std::make_unique<certificates::CertificateRenewal>(deps_.loop, deps_.lane, deps_.clock, *client_,
+                                                                certificates::clientRenewal(settings_.cert_dir));
+}
 
 Cluster::~Cluster() { stop(); }
 
+kubelet::node::NodeListener Cluster::nodeListener() {
+  return {[this](const std::vector<std::string>& cidrs) { deps_.on_pod_cidrs(cidrs); },
+          [this](const api::Node& node) { onNode(node); },
+          [this](const kubelet::node::NodeEvent& event) { recordNodeEvent(event); }};
+}
+
+void Cluster::onNode(const api::Node& node) {
+  deps_.kubelet.setNodeLabels(node.metadata.labels);
+  pods_.setNodeUid(node.metadata.uid);
+  const auto zone = node.metadata.labels.find("topology.kubernetes.io/zone");
+  deps_.proxy.setNode({settings_.pods.node_name, zone == node.metadata.labels.end() ? "" : zone->second});
+}
+
+void Cluster::recordNodeEvent(const kubelet::node::NodeEvent& event) {
+  const WallTime now = deps_.clock.wall();
+  pods_.recordNodeEvent({event.type, event.reason, event.message, "", 1, now, now});
+}
+
+void Cluster::onPods(const kubelet::cluster::PodSource::Changes& changes, const std::vector<api::PodPtr>& pods) {
+  std::vector<api::PodPtr> live;
+  std::set<PodUid> uids;
+  for (const auto& pod : pods) {
+    if (isMirror(*pod) || isOver(*pod)) continue;
+    live.push_back(pod);
+    uids.insert(PodUid(pod->metadata.uid));
+  }
+  objects_.setPods(live);
+  pods_.apiChanged(changes, pods);
+  tokens_->retain(uids);
+}
+
 void Cluster::start() {
-  source_.start([this](const auto& changes, const auto& all_pods) { pods_.apiChanged(changes, all_pods); });
+  deps_.tokens->set(tokens_);
+  reporter_.start();
+  lease_.start();
+  pod_source_.start([this](const auto& changes, const auto& all) { onPods(changes, all); });
+  services_.start([this](const auto&) { deps_.proxy.setServices(valuesOf(services_.objects())); });
+  slices_.start([this](const auto&) { deps_.proxy.setSlices(valuesOf(slices_.objects())); });
+  if (!renewal_) return;
+  renewal_->start([](const auto&) {}, deps_.on_expired);
+  renewal_->want(certificates::clientSubject(settings_.pods.node_name));
 }
 
 void Cluster::stop() {
-  source_.stop();
+  if (std::exchange(stopped_, true)) return;
+  renewal_.reset();
+  services_.stop();
+  slices_.stop();
+  lease_.stop();
+  reporter_.stop();
+  node_watch_->stop();
+  pod_source_.stop();
+  objects_.stop();
+  tokens_->stop();
   pods_.stop();
 }
 

@@ -1,52 +1,89 @@
-// This node's door to its cluster: the API client, pods, their status, and events.
+// This node's place in its cluster: everything that exists once the API server is known.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "agent/late_tokens.h"
 #include "api/client/http_api_client.h"
-#include "api/client/kubeconfig.h"
+#include "api/client/informer.h"
+#include "api/endpoint_slice.h"
 #include "base/clock.h"
 #include "base/executor.h"
-#include "base/result.h"
+#include "kubelet/certificates/certificate_renewal.h"
 #include "kubelet/cluster/cluster_pods.h"
+#include "kubelet/cluster/object_cache.h"
 #include "kubelet/cluster/pod_source.h"
+#include "kubelet/cluster/service_account_tokens.h"
 #include "kubelet/kubelet.h"
+#include "kubelet/node/node_lease.h"
+#include "kubelet/node/node_reporter.h"
+#include "proxy/proxy.h"
 
 namespace keelson::agent {
 
 struct ClusterSettings {
   api::client::ClientSettings client;
+  api::client::FollowSettings follow;
   kubelet::cluster::ClusterPods::Settings pods;  // node_name among them
-  api::client::FollowSettings follow;            // of the pods
+  kubelet::node::NodeInput node;                 // settings, facts, addresses
+  kubelet::node::ReporterSettings reporter;
+  kubelet::node::LeaseSettings lease;
+  std::string cert_dir;  // of the client certificate that is renewed; "": none of ours
 };
 
-// Owned by the agent, made before Kubelet::start() (so that no event is missed) and started after it.
-// `lane` resolves names, reads credentials and decodes lists. Home: loop.
+// All outlive it. `lane` resolves names, reads credentials and decodes lists.
+struct ClusterDependencies {
+  Loop& loop;
+  Lane& lane;
+  Clock& clock;
+  kubelet::Kubelet& kubelet;
+  proxy::Proxy& proxy;
+  std::shared_ptr<LateTokens> tokens;
+  kubelet::node::NodeSources sources;
+  std::function<void(const std::vector<std::string>&)> on_pod_cidrs;
+  std::function<void()> on_expired;  // the client certificate ended without a successor
+};
+
+// Owned by the agent. The kubelet runs before, and goes on without it: it has Options::wait_for_api, our LateTokens, and an empty
+// ClusterObjects, so that everything is "not known yet" until this tells. Home: loop.
 class Cluster {
  public:
   // kInvalidArgument if the connection cannot work.
-  static Result<std::unique_ptr<Cluster>> create(Loop& loop, Lane& lane, Clock& clock,
-                                                 kubelet::Kubelet& kubelet, ClusterSettings settings);
+  static Result<std::unique_ptr<Cluster>> create(ClusterDependencies dependencies, ClusterSettings settings);
   ~Cluster();
 
-  // Follows this node's pods from now on. The kubelet needs Options::wait_for_api.
+  // Registers the node, then follows pods, services and what pods name.
   void start();
   // Requests end. Before the kubelet and the lane.
   void stop();
 
-  // For everybody else who speaks to the API server (node, volumes, certificates); lives as long as this.
-  api::client::ApiClient& client() { return *client_; }
-  kubelet::cluster::ClusterPods& pods() { return pods_; }
-  const kubelet::cluster::PodSource& source() const { return source_; }
+  // Readiness or pressure changed: the node's status is looked at now.
+  void poke() { reporter_.poke(); }
+  void recordNodeEvent(const kubelet::node::NodeEvent& event);
 
  private:
-  Cluster(Loop& loop, Lane& lane, Clock& clock, kubelet::Kubelet& kubelet,
-          std::unique_ptr<api::client::ApiClient> client, ClusterSettings settings);
+  Cluster(ClusterDependencies dependencies, std::unique_ptr<api::client::ApiClient> client, ClusterSettings settings);
+  kubelet::node::NodeListener nodeListener();
+  void onPods(const kubelet::cluster::PodSource::Changes& changes, const std::vector<api::PodPtr>& pods);
+  void onNode(const api::Node& node);
 
+  ClusterDependencies deps_;
+  const ClusterSettings settings_;
   std::unique_ptr<api::client::ApiClient> client_;
   kubelet::cluster::ClusterPods pods_;
-  kubelet::cluster::PodSource source_;
+  kubelet::cluster::PodSource pod_source_;
+  kubelet::cluster::ObjectCache objects_;
+  std::shared_ptr<kubelet::cluster::ServiceAccountTokens> tokens_;
+  std::unique_ptr<kubelet::node::NodeWatch> node_watch_;
+  kubelet::node::NodeReporter reporter_;
+  kubelet::node::NodeLease lease_;
+  api::client::Informer<api::Service> services_;
+  api::client::Informer<api::EndpointSlice> slices_;
+  std::unique_ptr<kubelet::certificates::CertificateRenewal> renewal_;
+  bool stopped_ = false;
 };
 
 }  // namespace keelson::agent
