@@ -209,6 +209,7 @@ void PodWorker::takeNews() {
     state_.record.ending->at = now;
     state_.pod_failure.reset();
     state_.step("ended: " + state_.record.ending->reason, "", Duration{0}, now);
+    state_.event("Warning", state_.record.ending->reason, state_.record.ending->message, "", now);
   }
   // Somebody else may have declared an API pod to be over (a pod of a node that was lost for long).
   const api::PodStatus& told = state_.pod->status;
@@ -353,7 +354,10 @@ void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
   const api::PodStatus status = podStatus(
       {*state_.pod, seen, state_.record, kNoProbes, context_->host_ips, context_->policy.restart, now});
   state_.record.conditions = status.conditions;
+  const auto& ending = state_.record.ending;
   for (auto& event : statusEvents(*state_.pod, last_status_, status, now)) {
+    // An eviction was told when it began.
+    if (ending && ending->disruption && event.reason == ending->reason) continue;
     state_.add(std::move(event));
   }
   const std::string wait = fmt::format("{}", fmt::join(plan.waits, ", "));

@@ -343,6 +343,7 @@ TEST_F(ApiPods, AnEvictedPodFailsOnceItsContainersHaveEnded) {
   ASSERT_TRUE(
       runUntil("condition", [&] { return conditionOf(server.pod("web")->status, "DisruptionTarget"); }));
   EXPECT_EQ(server.phase("web"), "Running");
+  EXPECT_TRUE(hasEvent("web", "Evicted", "The node was low on resource"));
   pass(seconds(3));
   ASSERT_TRUE(untilPhase("web", "Failed"));
   const api::PodStatus status = server.pod("web")->status;
