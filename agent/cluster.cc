@@ -4,7 +4,7 @@
 #include <set>
 
 #include "base/log.h"
-#include "kubelet/certificates/subject_names.h"
+#include "kubelet/certificates/certificate_request.h"
 
 namespace keelson::agent {
 namespace {

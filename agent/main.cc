@@ -33,9 +33,6 @@ Result<Flags> readFlags(int argc, char** argv) {
 
 // Says READY, then turns the loop until SIGTERM or SIGINT; pods run on afterwards.
 Result<void> run(const Config& config, const Flags& flags) {
-  if (!flags.isStandalone())
-    return makeError(Code::kUnsupported,
-                     "no control plane yet: start without --kubeconfig and --bootstrap-kubeconfig");
   Loop loop;
   auto agent = TRY(Agent::create(loop, config, flags));
   const Registration signals = loop.onSignal({SIGTERM, SIGINT}, [&loop](int signal) {

@@ -1,23 +1,36 @@
 #include "agent/wiring.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
+#include "agent/cluster.h"
 #include "agent/health.h"
+#include "agent/late_tokens.h"
+#include "agent/local_services.h"
 #include "agent/node_info.h"
+#include "agent/options.h"
 #include "agent/status_api.h"
+#include "agent/upkeep.h"
 #include "base/fs.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "cni/bridge_network.h"
 #include "kernel/cgroup.h"
+#include "kubelet/certificates/client_bootstrap.h"
 #include "kubelet/kubelet.h"
+#include "kubelet/node/machine_facts.h"
+#include "kubelet/node/node_address.h"
+#include "kubelet/node/node_capacity.h"
+#include "kubelet/node/start_checks.h"
 #include "kubelet/server/container_logs.h"
 #include "kubelet/server/tcp_server.h"
 #include "kubelet/server/unix_server.h"
+#include "proxy/proxy.h"
 #include "runtime/host_path.h"
 #include "runtime/images/native_image_service.h"
 #include "runtime/native_runtime.h"
@@ -26,11 +39,16 @@
 namespace keelson::agent {
 namespace {
 
+namespace node = kubelet::node;
+
 constexpr Duration kStartTime = std::chrono::seconds(60);
 constexpr Duration kRepairTime = std::chrono::seconds(10);
 // Foreign changes are told by the kernel; this is for those it could not tell (a full socket buffer).
 constexpr Duration kRepairPeriod = std::chrono::minutes(1);
 constexpr Duration kSlowCallback = std::chrono::milliseconds(10);
+constexpr size_t kMaxPodCidrBytes = 4096;
+// Services of a node that runs alone get their addresses from here: kubeadm's own default.
+constexpr char kServiceRange[] = "10.96.0.0/16";
 
 // One daemon a run folder: held until the process ends, however it ends.
 Result<UniqueFd> lockRunDir(const std::string& run_dir) {
@@ -43,85 +61,36 @@ Result<UniqueFd> lockRunDir(const std::string& run_dir) {
   return lock;
 }
 
-std::string trimSlashes(std::string path) {
-  path.erase(0, path.find_first_not_of('/'));
-  while (path.ends_with('/')) path.pop_back();
-  return path;
+// The ranges that the control plane gave this node in an earlier life: pods of this life need not wait for it.
+std::string podCidrFile(const Config& config) { return config.keelson.state_dir + "/pod-cidr"; }
+
+Result<std::vector<IpPrefix>> knownPodCidrs(const Config& config, const Flags& flags) {
+  if (flags.isStandalone()) return parsePrefixes(config.kubelet.pod_cidr);
+  auto text = readFile(podCidrFile(config), kMaxPodCidrBytes);
+  if (!text) return std::vector<IpPrefix>{};
+  text->erase(text->find_last_not_of('\n') + 1);
+  auto prefixes = parsePrefixes(*text);
+  if (prefixes) return prefixes;
+  LOG_WARN("{}: {}; the control plane will tell it again", podCidrFile(config), prefixes.error().text);
+  return std::vector<IpPrefix>{};
 }
 
-runtime::CgroupOptions cgroupOptions(const KubeletConfiguration& kubelet, kernel::CgroupMode mode) {
-  runtime::CgroupOptions options;
-  options.root = trimSlashes(kubelet.cgroup_root);
-  options.cpu_cfs_quota = kubelet.cpu_cfs_quota;
-  options.cpu_cfs_period_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(kubelet.cpu_cfs_quota_period).count();
-  options.pod_pids_limit = kubelet.pod_pids_limit;
-  options.single_process_oom_kill = kubelet.single_process_oom_kill.value_or(mode != kernel::CgroupMode::kV2);
-  return options;
+// Names are looked up, so this may take as long as the resolver does. A machine without a network is a node all the same.
+std::vector<IpAddress> nodeAddresses(const node::NodeSettings& settings) {
+  const auto local = node::readLocalAddresses();
+  auto chosen = local ? node::chooseNodeAddresses(settings.node_ips, settings.name, *local, node::lookUpHost)
+                      : Result<std::vector<IpAddress>>(local.error());
+  if (chosen) return std::move(chosen).value();
+  LOG_WARN("node address: {}", chosen.error().text);
+  return {};
 }
 
-Result<kubelet::Options> kubeletOptions(const Config& config, const Flags& flags, const NodeInfo& node) {
-  const auto& from = config.kubelet;
-  kubelet::Options options;
-  options.node_name = flags.node_name.empty() ? node.host_name : flags.node_name;
-  options.node_labels = flags.node_labels;
-  options.node_labels.emplace("kubernetes.io/hostname", options.node_name);
-  options.node_labels.emplace("kubernetes.io/os", "linux");
-#if defined(__x86_64__)
-  options.node_labels.emplace("kubernetes.io/arch", "amd64");
-#elif defined(__aarch64__)
-  options.node_labels.emplace("kubernetes.io/arch", "arm64");
-#endif
-  options.node_ips = node.addresses;
-  if (!flags.node_ips.empty()) {
-    options.node_ips.clear();
-    for (const std::string& text : flags.node_ips)
-      options.node_ips.push_back(TRY_CTX(IpAddress::parse(text), "--node-ip"));
-  }
-  options.static_pod_path = from.static_pod_path;
-  options.root_dir = flags.root_dir;
-  options.pod_logs_dir = from.pod_logs_dir;
-  options.container_logs_dir = config.keelson.container_logs_dir;
-  options.resolv_conf = from.resolv_conf;
-  options.cluster_dns = from.cluster_dns;
-  options.cluster_domain = from.cluster_domain;
-  options.file_check_frequency = from.file_check_frequency;
-  options.sync_frequency = from.sync_frequency;
-  options.max_container_restart_period = from.max_container_restart_period;
-  options.max_pods = from.max_pods;
-  options.node_memory = node.memory;
-  options.node_cpu = node.cpu;
-  options.seccomp_default = from.seccomp_default;
-  options.seccomp_dir = flags.root_dir + "/seccomp";
-  options.container_log_max_size = api::Quantity::parse(from.container_log_max_size).value().value();
-  options.container_log_max_files = static_cast<uint32_t>(from.container_log_max_files);
-  return options;
-}
-
-runtime::RegistryOptions registryOptions(const KeelsonConfiguration& keelson) {
-  runtime::RegistryOptions options;
-  for (const auto& entry : keelson.registries) {
-    runtime::RegistryHost& host = options.hosts[entry.host];
-    host.mirrors = entry.mirrors;
-    host.plain_http = entry.plain_http;
-    host.ca_file = entry.ca_file;
-  }
-  return options;
-}
-
-Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config) {
-  cni::BridgeNetworkOptions options;
-  options.bridge = config.keelson.bridge;
-  options.mtu = static_cast<uint32_t>(config.keelson.mtu);
-  options.state_directory = config.keelson.run_dir + "/network";  // addresses do not outlive the boot
-  for (size_t from = 0; from < config.kubelet.pod_cidr.size();) {
-    const size_t comma = std::min(config.kubelet.pod_cidr.find(',', from), config.kubelet.pod_cidr.size());
-    options.pod_cidrs.push_back(TRY(IpPrefix::parse(config.kubelet.pod_cidr.substr(from, comma - from))));
-    from = comma + 1;
-  }
-  for (const std::string& text : config.keelson.cluster_cidrs)
-    options.cluster_cidrs.push_back(TRY(IpPrefix::parse(text)));
-  return options;
+// Whether a joined node may start here. The sysctls are the package's (sysctl.d), not ours to change at run time.
+Result<void> checkStart(const KubeletConfiguration& kubelet) {
+  const auto facts = TRY(node::readStartFacts(false));
+  const auto plan = node::planStart({kubelet.fail_swap_on, false, kubelet.protect_kernel_defaults}, facts);
+  if (plan.problems.empty()) return {};
+  return makeError(Code::kFailedPrecondition, "{}", fmt::join(plan.problems, "; "));
 }
 
 void logAll(const char* what, const ErrorList& errors) {
@@ -136,7 +105,7 @@ struct Agent::Parts {
 
   Loop& loop;
   UniqueFd lock;
-  std::string socket_path;
+  std::string socket_path, pod_cidr_file;
   std::optional<std::pair<IpAddress, uint16_t>> healthz_at;  // none: off
   Health health{loop, realClock()};
   std::unique_ptr<kubelet::server::TcpServer> healthz;
@@ -145,12 +114,23 @@ struct Agent::Parts {
   Lane volumes{"volumes", 2};
   Lane status{"status", 2};
   Lane network_lane{"network", 1};  // one that waits for the kernel's rtnl lock holds up nothing else
+  Lane proxy_lane{"proxy", 1};
+  Lane upkeep_lane{"upkeep", 1};  // measures disks
+  Lane api{"api", 2};             // credentials, names, decoding of lists
   std::unique_ptr<HttpClient> http = makeHttpClient();
   std::unique_ptr<runtime::NativeImageService> image_service;
   std::unique_ptr<runtime::NativeRuntime> runtime;
   std::unique_ptr<runtime::HostPaths> host_paths;
   std::unique_ptr<cni::BridgeNetwork> network;
   std::unique_ptr<kubelet::Kubelet> kubelet;
+  std::unique_ptr<proxy::Proxy> proxy;
+  std::unique_ptr<LocalServices> local_services;  // of a node that runs alone
+  std::unique_ptr<Upkeep> upkeep;
+  std::shared_ptr<LateTokens> tokens = std::make_shared<LateTokens>();
+  std::optional<kubelet::certificates::BootstrapOptions> joining;  // none: this node runs alone
+  ClusterSettings cluster_settings;                                // but for the connection
+  std::unique_ptr<kubelet::certificates::ClientBootstrap> bootstrap;
+  std::unique_ptr<Cluster> cluster;
   std::unique_ptr<kubelet::server::LogWatcher> log_watcher;
   std::unique_ptr<kubelet::server::UnixServer> server;
   Strand repairs{network_lane, "network-repair"};
@@ -160,7 +140,10 @@ struct Agent::Parts {
 
   ~Parts() {
     stopping.cancel();
-    for (Lane* lane : {&status, &images, &volumes, &network_lane, &pods}) lane->join();
+    joinLanes();
+  }
+  void joinLanes() {
+    for (Lane* lane : {&api, &upkeep_lane, &proxy_lane, &status, &images, &volumes, &network_lane, &pods}) lane->join();
   }
 
   void repairNetwork() {
@@ -180,6 +163,81 @@ struct Agent::Parts {
     });
     repair_timer = loop.every(kRepairPeriod, [this] { repairNetwork(); });
   }
+
+  // ---- joined to a control plane ----
+
+  void join() {
+    const auto make_client = [this](const api::client::Connection& connection) {
+      auto settings = cluster_settings.client;
+      settings.connection = connection;
+      return api::client::makeHttpApiClient(loop, api, settings);
+    };
+    bootstrap = std::make_unique<kubelet::certificates::ClientBootstrap>(loop, api, realClock(), make_client, *joining);
+    bootstrap->start([this](const api::client::Connection& connection) {
+      // Not from inside of what it destroys.
+      loop.post([this, connection] { connect(connection); });
+    });
+  }
+
+  void connect(const api::client::Connection& connection) {
+    if (stopping.cancelled()) return;
+    bootstrap.reset();
+    ClusterSettings settings = cluster_settings;
+    settings.client.connection = connection;
+    const std::string rotated = kubelet::certificates::clientRenewal(joining->cert_dir).store.currentPath();
+    if (joining->rotate && connection.certificate_file == rotated) settings.cert_dir = joining->cert_dir;
+    ClusterDependencies dependencies{loop, api, realClock(), *kubelet, *proxy, tokens, nodeSources(), {}, {}};
+    dependencies.on_pod_cidrs = [this](const std::vector<std::string>& cidrs) { setPodCidrs(cidrs); };
+    dependencies.on_expired = [this] {
+      LOG_ERROR("the client certificate has expired: this node joins anew");
+      loop.post([this] {
+        if (stopping.cancelled()) return;
+        cluster.reset();
+        join();
+      });
+    };
+    auto made = Cluster::create(std::move(dependencies), std::move(settings));
+    if (!made) {
+      LOG_ERROR("{}; tried again in 10 s", made.error().text);
+      rejoin = loop.after(std::chrono::seconds(10), [this] { join(); });
+      return;
+    }
+    cluster = std::move(made).value();
+    LOG_INFO("joins the cluster at {}", connection.server);
+    cluster->start();
+  }
+
+  node::NodeSources nodeSources() {
+    node::NodeSources sources;
+    sources.readiness = [this] {
+      node::Readiness readiness;
+      if (const auto ready = network->ready(); !ready)
+        readiness.problems.push_back(
+            "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:" +
+            ready.error().text);
+      if (upkeep->isShuttingDown()) readiness.problems.push_back(node::kShutdownProblem);
+      return readiness;
+    };
+    sources.pressure = [this] { return upkeep->pressure(); };
+    sources.images = [this] { return image_service->list(); };
+    return sources;
+  }
+
+  void setPodCidrs(const std::vector<std::string>& cidrs) {
+    const std::string text = fmt::format("{}", fmt::join(cidrs, ","));
+    const auto prefixes = parsePrefixes(text);
+    const auto set = prefixes ? network->setPodCidrs(*prefixes) : Result<void>(prefixes.error());
+    if (!set) return LOG_ERROR("podCIDRs {} of the Node: {}", text, set.error().text);
+    LOG_INFO("pods get addresses of {}", text);
+    repairs.post([file = pod_cidr_file, text] {
+      if (const auto saved = writeFileAtomic(file, text + "\n", 0644); !saved)
+        LOG_WARN("{}: {}", file, saved.error().text);
+    });
+    repairNetwork();
+    if (cluster) cluster->poke();
+  }
+
+  Registration rejoin;
 };
 
 Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -196,13 +254,25 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
     parts->healthz_at.emplace(TRY(IpAddress::parse(config.kubelet.healthz_bind_address)),
                               static_cast<uint16_t>(config.kubelet.healthz_port));
   TRY_CTX(DirFd::ensure(config.keelson.state_dir, 0700), "state folder");
+  TRY_CTX(DirFd::ensure(flags.root_dir, 0750), "root folder");
   if (config.kubelet.cgroup_driver == "systemd")
     LOG_WARN("cgroupDriver systemd is not served yet: pods get the names of cgroupfs, in /kubepods");
+  if (!flags.isStandalone()) TRY(checkStart(config.kubelet));
 
-  const NodeInfo node = TRY(readNodeInfo());
-  kubelet::Options options = TRY(kubeletOptions(config, flags, node));
+  const NodeInfo machine = TRY(readNodeInfo());
+  const Setting setting{config, flags, machine};
+  node::NodeInput input;
+  input.settings = TRY(nodeSettings(setting));
+  input.facts = TRY(node::readMachineFacts(flags.root_dir));
+  input.addresses = nodeAddresses(input.settings);
+  kubelet::Options options = TRY(kubeletOptions(setting, input.addresses));
   auto hierarchies = TRY(kernel::CgroupHierarchies::ofThisHost());
   options.cgroups = cgroupOptions(config.kubelet, hierarchies.mode);
+  const auto& enforced = config.kubelet.enforce_node_allocatable;
+  if (std::find(enforced.begin(), enforced.end(), "pods") != enforced.end())
+    options.limit_pods = [limits = node::kubepodsLimits(input, node::Enforce::kPods)](runtime::CgroupRequest request) {
+      return node::withLimits(std::move(request), limits);
+    };
   const auto shim = TRY(runtime::sealShim(config.keelson.shim));
 
   runtime::NativeImageOptions image_options;
@@ -211,6 +281,9 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   image_options.lane = &parts->volumes;
   parts->image_service =
       TRY(runtime::NativeImageService::open(std::move(image_options), *parts->http, realClock()));
+  UpkeepSettings upkeep{TRY(evictionOptions(setting, options.cgroups)), {}, TRY(shutdownPeriodsOf(config.kubelet))};
+  upkeep.observer = {hierarchies, runtime::qosCgroups(options.cgroups, {}, options.node_cpu).front().path,
+                     flags.root_dir, config.keelson.state_dir + "/images", config.keelson.state_dir + "/containers"};
   runtime::NativeRuntimeOptions runtime_options;
   runtime_options.run_dir = config.keelson.run_dir;
   runtime_options.state_dir = config.keelson.state_dir;
@@ -219,15 +292,45 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   runtime_options.shim = shim;
   parts->runtime = TRY(runtime::NativeRuntime::open(std::move(runtime_options), loop, *parts->image_service));
   parts->host_paths = runtime::makeHostPaths(loop, shim);
-  parts->network = TRY(cni::BridgeNetwork::open(TRY(bridgeOptions(config))));
+  const auto bridge = TRY(bridgeOptions(config, TRY(knownPodCidrs(config, flags))));
+  parts->pod_cidr_file = podCidrFile(config);
+  parts->network = TRY(cni::BridgeNetwork::open(bridge));
   const kubelet::Dependencies dependencies{
       loop,           parts->pods,     parts->images,         parts->volumes,
       realClock(),    *parts->runtime, *parts->image_service, *parts->host_paths,
       *parts->network};
   parts->kubelet = kubelet::makeKubelet(options, dependencies);
+  parts->proxy = std::make_unique<proxy::Proxy>(loop, parts->proxy_lane, realClock(), proxySettings(bridge));
+  Parts* const self = parts.get();
+  parts->upkeep = std::make_unique<Upkeep>(
+      UpkeepDependencies{loop, parts->upkeep_lane, realClock(), *parts->kubelet, *parts->image_service,
+                         [self] {
+                           if (self->cluster) self->cluster->poke();
+                         },
+                         [self](const node::NodeEvent& event) {
+                           if (self->cluster) return self->cluster->recordNodeEvent(event);
+                           LOG_WARN("{}: {}", event.reason, event.message);
+                         }},
+      std::move(upkeep));
+  if (flags.isStandalone()) {
+    parts->local_services = std::make_unique<LocalServices>(loop, *parts->kubelet, *parts->proxy, options.node_name,
+                                                            IpPrefix::parse(kServiceRange).value());
+  } else {
+    parts->joining = bootstrapOptions(setting);
+    auto& cluster = parts->cluster_settings;
+    cluster.client = clientSettings(config.kubelet, {});
+    cluster.follow = followSettings(config.keelson);
+    cluster.pods.node_name = options.node_name;
+    cluster.pods.events.queries_per_second = config.kubelet.event_record_qps;
+    cluster.pods.events.burst = config.kubelet.event_burst;
+    cluster.node = std::move(input);
+    cluster.reporter = reporterSettings(config.kubelet);
+    cluster.lease = leaseSettings(setting);
+  }
   parts->log_watcher = TRY(kubelet::server::LogWatcher::create(loop));
   LOG_INFO("keelson {} on node {}: {} cores, {} MiB, manifests in {}", KEELSON_VERSION, options.node_name,
-           options.node_cpu.value / 1000, options.node_memory.value >> 20, options.static_pod_path);
+           options.node_cpu.value / 1000, options.node_memory.value >> 20,
+           options.static_pod_path.empty() ? "no folder" : options.static_pod_path);
   return std::unique_ptr<Agent>(new Agent(std::move(parts)));
 }
 
@@ -255,9 +358,24 @@ Result<void> Agent::start() {
     else
       LOG_ERROR("healthz: {}", server.error().text);
   }
+  if (parts.joining) {
+    // Nothing of the API server is known yet, which is not the same as there being none.
+    auto unknown = std::make_shared<kubelet::ObjectStore>();
+    unknown->cluster = std::make_shared<const kubelet::ClusterObjects>();
+    parts.kubelet->setObjects(std::move(unknown), {});
+    parts.kubelet->setTokens(parts.tokens);
+  }
+  parts.upkeep->start();
+  if (const auto proxy = parts.proxy->start(); !proxy) LOG_ERROR("services: {}", proxy.error().text);
+  parts.proxy->onSynced([last = std::string()](const proxy::ProxyStats& stats) mutable {
+    if (stats.last_error != last && !stats.last_error.empty()) LOG_ERROR("services: {}", stats.last_error);
+    last = stats.last_error;
+  });
   TRY(parts.kubelet->start());
   // By now every container found here holds the lease on its layers again.
   parts.image_service->dropInheritedLeases();
+  if (parts.local_services) parts.local_services->start();
+  if (parts.joining) parts.join();
   return {};
 }
 
@@ -266,14 +384,18 @@ Result<void> Agent::health() const { return parts_->health.check(); }
 void Agent::stop() {
   Parts& parts = *parts_;
   parts.stopping.cancel();
+  parts.rejoin.reset();
+  parts.bootstrap.reset();
+  parts.cluster.reset();
   parts.server.reset();
   parts.healthz.reset();
   parts.network_watch.reset();
   parts.repair_timer.reset();
+  parts.upkeep->stop();
+  parts.proxy->stop();
   parts.kubelet->stop();
   parts.repairs.close();
-  for (Lane* lane : {&parts.status, &parts.images, &parts.volumes, &parts.network_lane, &parts.pods})
-    lane->join();
+  parts.joinLanes();
 }
 
 }  // namespace keelson::agent

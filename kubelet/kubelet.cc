@@ -18,6 +18,13 @@ namespace {
 constexpr Duration kNodeRetry = std::chrono::seconds(5);
 constexpr Duration kStartDeadline = std::chrono::seconds(60);
 
+// kubepods and the QoS classes below it, with what all pods together may have.
+std::vector<runtime::CgroupRequest> nodeCgroups(const Options& options, const std::vector<api::PodPtr>& pods) {
+  auto requests = runtime::qosCgroups(options.cgroups, pods, options.node_cpu);
+  if (options.limit_pods) requests.front() = options.limit_pods(std::move(requests.front()));
+  return requests;
+}
+
 // The loop's side of the kubelet. Shared with callbacks, which find it closed after stop().
 class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
  public:
@@ -53,6 +60,10 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   const Options& options() const { return context_->options; }
   void addListener(std::function<void(const PodUid&)> listener) { listeners_.push_back(std::move(listener)); }
 
+  void addManifestListener(std::function<void()> listener) {
+    manifest_listeners_.push_back(std::move(listener));
+  }
+  ObjectStorePtr objects() const { return context_->objects.copy(); }
   void addEventListener(std::function<void(const api::PodPtr&, const Event&)> listener) {
     event_listeners_.push_back(std::move(listener));
   }
@@ -114,6 +125,7 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   std::shared_ptr<const ClusterObjects> cluster_objects_;  // null without an API server
   Registration resync_, node_retry_;
   std::vector<std::function<void(const PodUid&)>> listeners_;
+  std::vector<std::function<void()>> manifest_listeners_;
   std::vector<std::function<void(const api::PodPtr&, const Event&)>> event_listeners_;
   std::vector<ManifestSnapshot::Entry> manifest_pods_;
   std::vector<ManifestSnapshot::Entry>
@@ -195,7 +207,7 @@ Result<void> Core::start() {
   for (const auto& entry : first->pods) known.insert(PodUid(entry.pod->metadata.uid));
 
   TRY_CTX(
-      context_->deps.runtime.ensureCgroups(runtime::qosCgroups(options().cgroups, {}, options().node_cpu)),
+      context_->deps.runtime.ensureCgroups(nodeCgroups(options(), {})),
       "cgroups of the QoS classes");
   if (const auto up = context_->deps.network.ensureNode(stop); !up)
     LOG_ERROR("pod network: {}", up.error().text);
@@ -267,7 +279,10 @@ void Core::apply(const ManifestSnapshot& snapshot) {
   shareObjects();
   manifest_pods_ = snapshot.pods;
   sync();
-  if (objects_changed) workers_.wakeAll();
+  if (objects_changed) {
+    workers_.wakeAll();
+    for (const auto& listener : manifest_listeners_) listener();
+  }
   keepNode();
 }
 
@@ -329,7 +344,7 @@ void Core::keepNode() {
     if (context->stopping) return;
     const Options& options = context->options;
     const auto weights =
-        context->deps.runtime.ensureCgroups(runtime::qosCgroups(options.cgroups, pods, options.node_cpu));
+        context->deps.runtime.ensureCgroups(nodeCgroups(options, pods));
     if (!weights) LOG_WARN("cgroups of the QoS classes: {}", weights.error().text);
     Stop stop(kCallDeadline);
     const auto network = context->deps.network.ensureNode(stop);
@@ -390,6 +405,10 @@ class NodeKubelet : public Kubelet {
   }
   void setObjects(ObjectStorePtr objects, const std::vector<PodUid>& concerned) override {
     core_->setObjects(objects, concerned);
+  }
+  ObjectStorePtr objects() const override { return core_->objects(); }
+  void onManifestsChanged(std::function<void()> listener) override {
+    core_->addManifestListener(std::move(listener));
   }
   void setTokens(std::shared_ptr<TokenSource> tokens) override { core_->setTokens(std::move(tokens)); }
   void wake(const std::vector<PodUid>& uids) override { core_->wake(uids); }

@@ -45,6 +45,8 @@ struct Options {
   uint32_t container_log_max_files = 5;
   std::string seccomp_dir = "/var/lib/kubelet/seccomp";
   runtime::CgroupOptions cgroups;
+  // What all pods together may have: applied to the request of the kubepods cgroup. Empty: no limit.
+  std::function<runtime::CgroupRequest(runtime::CgroupRequest)> limit_pods;
   // Pods come from an API server too: pods that an earlier life got from there run on, and nothing of an
   // earlier life is torn down for want of a source, before the first setApiPods().
   bool wait_for_api = false;
@@ -156,6 +158,8 @@ class Kubelet {
   // What is known of the API server's objects now (`cluster` of the store; the rest is the manifest folder's
   // and stays), and the pods that the change concerns: they are looked at. Before start() or on the loop.
   virtual void setObjects(ObjectStorePtr objects, const std::vector<PodUid>& concerned) = 0;
+  // The objects that pods see now: the manifest folder's, and what is known of the API server's. Any thread.
+  virtual ObjectStorePtr objects() const = 0;
   // Where service account tokens come from. Before start().
   virtual void setTokens(std::shared_ptr<TokenSource> tokens) = 0;
   // Has these pods looked at (a token was renewed). Unknown ones are fine. Loop.
@@ -166,6 +170,8 @@ class Kubelet {
 
   // Runs on the loop whenever a pod's view changed (for `keelctl get -w` and the API status).
   virtual void onPodChanged(std::function<void(const PodUid&)> listener) = 0;
+  // Runs on the loop whenever objects of the manifest folder changed.
+  virtual void onManifestsChanged(std::function<void()> listener) = 0;
   // Runs on the loop once for each occurrence of an event, also of like ones.
   virtual void onPodEvent(std::function<void(const api::PodPtr&, const Event&)> listener) = 0;
 };
