@@ -78,8 +78,18 @@ struct KubeletFixture : testing::Test {
                                     *volumes_lane, clock,      counting->runtime(),
                                     images,        host_paths, counting->network()};
     kubelet = makeKubelet(options(), dependencies);
+    if (wait_for_api) kubelet->setObjects(knownObjects(), {});
     const auto started = kubelet->start();
     ASSERT_TRUE(started) << started.error().text;
+  }
+  // A cluster without services: containers wait until these are known.
+  static ObjectStorePtr knownObjects() {
+    auto cluster = std::make_shared<ClusterObjects>();
+    cluster->services = std::make_shared<const ObjectMap<api::Service>>();
+    cluster->runtime_classes = std::make_shared<const ObjectMap<api::RuntimeClass>>();
+    auto store = std::make_shared<ObjectStore>();
+    store->cluster = std::move(cluster);
+    return store;
   }
   void stop() {
     if (!kubelet) return;
