@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t kMaxErrorBody = size_t{64} << 10;
 constexpr size_t kMaxHeaderBytes = size_t{256} << 10;
-constexpr long kReceiveBuffer = long{64} << 10;
 constexpr long kConnectTimeoutMs = 10'000;
 // A peer that is gone is noticed within about 30 s, by keepalives when all is quiet and by the limit for
 // unacknowledged data else (tcp(7)).
@@ -118,7 +117,6 @@ void Transfer::setWay() {
   // Waiting for a connection that may be shared ends with its handshake; without TLS it would take the first
   // answer.
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, access_->server.scheme == "https" ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBuffer);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kKeepIdleSeconds);
