@@ -1,4 +1,6 @@
-"""A control plane for e2e tests: the stand-in of tests/fakes/api_server, or a real one named by KUBECONFIG."""
+"""A control plane for e2e tests: the stand-in of tests/fakes/api_server, or the one that KUBECONFIG names if
+KEELSON_E2E_CLUSTER=real says so too (a KUBECONFIG that happens to be set must not make anybody's cluster a test bed).
+On a real one the node's own kubeconfig is KEELSON_NODE_KUBECONFIG, and only what a test created is deleted."""
 
 import base64
 import http.client
@@ -138,11 +140,12 @@ class Cluster:
     def __init__(self, build=BUILD, nodes=("node1",), flags=()):
         self.folder = pathlib.Path(sandbox.folder()) / "cluster"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.real = bool(os.environ.get("KUBECONFIG"))
+        self.real = os.environ.get("KEELSON_E2E_CLUSTER") == "real"
         self.build, self.nodes, self.flags = pathlib.Path(build).resolve(), list(nodes), list(flags)
         self.kubeconfig = pathlib.Path(os.environ["KUBECONFIG"]) if self.real else self.folder / "admin.kubeconfig"
         self.process = self.client = None
         self.port = 0
+        self.created = []  # (kind, name, namespace), to be deleted again
 
     # ---- the server ----
 
@@ -216,8 +219,17 @@ class Cluster:
 
     def create(self, thing, subresource=None):
         kind, meta = thing["kind"], thing.get("metadata", {})
-        name = meta.get("name") if subresource else None
-        return self.client.request("POST", self.path(kind, name, meta.get("namespace", "default"), subresource), thing)
+        name, namespace = meta.get("name"), meta.get("namespace", "default")
+        made = self.client.request("POST", self.path(kind, name if subresource else None, namespace, subresource), thing)
+        if not subresource:
+            self.created.append((kind, made["metadata"]["name"], namespace))
+        return made
+
+    def clean(self):
+        """Deletes what create() made."""
+        for kind, name, namespace in self.created:
+            self.delete(kind, name, namespace, grace=1 if kind == "Pod" else None)
+        self.created.clear()
 
     def get(self, kind, name, namespace="default"):
         """The object, or None."""
@@ -379,14 +391,8 @@ class ClusterWorld(World):
                 file.unlink()
             if node.process.poll() is not None:
                 node.start()
-        for pod in self.cluster.list("Pod", None):
-            if pod["spec"].get("nodeName") in [node.name for node in self.nodes]:
-                self.cluster.delete("Pod", pod["metadata"]["name"], pod["metadata"]["namespace"], grace=1)
+        self.cluster.clean()
         super().tearDown()
-        for kind in ("ConfigMap", "Secret"):
-            for thing in self.cluster.list(kind):
-                if thing["metadata"]["name"] != "kube-root-ca.crt":
-                    self.cluster.delete(kind, thing["metadata"]["name"])
         self.cluster.stop()
         if not self.cluster.real:
             for file in self.cluster.folder.iterdir():

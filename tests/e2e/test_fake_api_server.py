@@ -26,7 +26,7 @@ class FakeApiServer(unittest.TestCase):
 
     def test_certificates_and_tokens_say_who_asks(self):
         self.client("node-node1.kubeconfig").request("GET", "/api/v1/nodes")
-        self.client("bootstrap-kubelet.conf").request("GET", "/api/v1/nodes")
+        self.client("bootstrap-kubelet.conf").request("GET", Cluster.path("CertificateSigningRequest"))
         nobody = self.client("bootstrap-kubelet.conf")
         nobody.token = None
         nobody.request("GET", "/version")
@@ -116,7 +116,10 @@ class FakeApiServer(unittest.TestCase):
         client = self.client("bootstrap-kubelet.conf")
         client.token = None
         client.tls.load_cert_chain(folder / "c", folder / "k")
-        client.request("GET", "/api/v1/nodes")
+        client.request("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn9")
+        with self.assertRaises(ApiError) as refused:
+            client.request("GET", "/api/v1/pods")
+        self.assertEqual(refused.exception.code, 403)
         subprocess.run(["openssl", "verify", "-CAfile", folder / "ca.crt", folder / "c"], check=True, capture_output=True)
 
     def test_refused_connections(self):

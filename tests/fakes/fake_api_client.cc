@@ -51,7 +51,8 @@ class FakeApiClient::Handle : public Call::Impl {
   uint64_t id_;
 };
 
-FakeApiClient::FakeApiClient(Loop& loop, ApiServer& server) : loop_(loop), server_(server) {
+FakeApiClient::FakeApiClient(Loop& loop, ApiServer& server, User user)
+    : loop_(loop), server_(server), user_(std::move(user)) {
   listener_ = server_.store().listen([this] { flushSoon(); });
 }
 
@@ -102,6 +103,7 @@ ApiServer::Reply FakeApiClient::ask(const ApiRequest& request) {
   call.query = request.query;
   call.body = request.body;
   call.content_type = request.content_type;
+  call.user = user_;
   return server_.handle(call);
 }
 

@@ -20,7 +20,8 @@ namespace keelson::fakes {
 // Home: loop; ends before the loop.
 class FakeApiClient final : public api::client::ApiClient {
  public:
-  FakeApiClient(Loop& loop, ApiServer& server);
+  // `user`: who asks; {"system:node:n1", "", {"system:nodes"}} may do what a node may.
+  FakeApiClient(Loop& loop, ApiServer& server, User user = {});
   ~FakeApiClient() override;
 
   api::client::Call send(api::client::ApiRequest request, Done done) override;
@@ -66,6 +67,7 @@ class FakeApiClient final : public api::client::ApiClient {
 
   Loop& loop_;
   ApiServer& server_;
+  User user_;
   std::string name_ = "https://fake-api-server";
   std::vector<api::client::ApiRequest> requests_;
   std::map<uint64_t, std::shared_ptr<Pending>> pending_;

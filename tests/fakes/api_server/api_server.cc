@@ -4,6 +4,7 @@
 
 #include "api/base64.h"
 #include "tests/fakes/api_server/fields.h"
+#include "tests/fakes/api_server/node_rules.h"
 #include "tests/fakes/api_server/selectors.h"
 #include "tests/fakes/api_server/tables.h"
 
@@ -172,6 +173,9 @@ ApiServer::Reply ApiServer::handle(const ServerCall& call) {
   }
   const auto path = parseResourcePath(call.path);
   if (path.type == nullptr) return pathNotFound();
+  if (settings_.node_rules) {
+    if (auto refused = nodeRefusal(store_, call, path, settings_.node_proxier)) return std::move(*refused);
+  }
   auto reply = dispatch(call, path);
   finishNamespaces();
   return reply;

@@ -39,6 +39,8 @@ struct ServerSettings {
   size_t history = 10000;                 // changes that watches may resume from
   bool service_account_admission = true;  // the account's name and the kube-api-access volume
   bool allocate_pod_cidrs = false;  // a /24 of 10.244.0.0/16 for each Node, as the controller manager does
+  bool node_rules = true;           // nodes may do only what upstream allows them (node_rules.h) ...
+  bool node_proxier = true;         // ... and what their service proxy needs
   bool approve_requests = false;    // certificate requests of kubelets, as kube-controller-manager does
   std::string bind_all_to;          // a scheduler: pods without a node go there
   std::string issuer = "https://kubernetes.default.svc.cluster.local";

@@ -142,13 +142,15 @@ int main(int argc, char** argv) {
   int bookmark_seconds = 60;
   app.add_option("--bookmark-seconds", bookmark_seconds, "period of bookmarks")->check(CLI::Range(1, 3600));
   app.add_option("--history", options.server.history, "changes that watches may resume from");
-  bool no_approval = false, no_accounts = false;
+  bool no_approval = false, no_accounts = false, no_proxier = false;
+  app.add_flag("--no-proxier", no_proxier, "nodes have only the role system:node, not system:node-proxier");
   app.add_flag("--no-approval", no_approval, "leave certificate requests to somebody else");
   app.add_flag("--no-service-accounts", no_accounts, "do not mount service account tokens into pods");
   CLI11_PARSE(app, argc, argv);
   options.front.bookmark_period = std::chrono::seconds(bookmark_seconds);
   options.server.approve_requests = !no_approval;
   options.server.service_account_admission = !no_accounts;
+  options.server.node_proxier = !no_proxier;
   blockSignals({SIGTERM, SIGINT});
   if (auto result = fakes::serve(std::move(options)); !result) {
     std::fprintf(stderr, "fake-api-server: %s\n", result.error().text.c_str());
