@@ -18,11 +18,14 @@ std::function<double()> makeRandom() {
   return [engine] { return std::uniform_real_distribution<double>(0, 1)(*engine); };
 }
 
-bool isMirror(const api::Pod& pod) { return pod.metadata.annotations.count("kubernetes.io/config.mirror") > 0; }
+bool isMirror(const api::Pod& pod) {
+  return pod.metadata.annotations.count("kubernetes.io/config.mirror") > 0;
+}
 bool isOver(const api::Pod& pod) { return pod.status.phase == "Succeeded" || pod.status.phase == "Failed"; }
 
 template <class T>
-std::vector<std::shared_ptr<const T>> valuesOf(const std::map<std::string, std::shared_ptr<const T>>& objects) {
+std::vector<std::shared_ptr<const T>> valuesOf(
+    const std::map<std::string, std::shared_ptr<const T>>& objects) {
   std::vector<std::shared_ptr<const T>> values;
   values.reserve(objects.size());
   for (const auto& [key, object] : objects) values.push_back(object);
@@ -34,10 +37,12 @@ std::vector<std::shared_ptr<const T>> valuesOf(const std::map<std::string, std::
 Result<std::unique_ptr<Cluster>> Cluster::create(ClusterDependencies dependencies, ClusterSettings settings) {
   auto client = TRY_CTX(api::client::makeHttpApiClient(dependencies.loop, dependencies.lane, settings.client),
                         "API client of {}", settings.client.connection.server);
-  return std::unique_ptr<Cluster>(new Cluster(std::move(dependencies), std::move(client), std::move(settings)));
+  return std::unique_ptr<Cluster>(
+      new Cluster(std::move(dependencies), std::move(client), std::move(settings)));
 }
 
-Cluster::Cluster(ClusterDependencies dependencies, std::unique_ptr<ApiClient> client, ClusterSettings settings)
+Cluster::Cluster(ClusterDependencies dependencies, std::unique_ptr<ApiClient> client,
+                 ClusterSettings settings)
     : deps_(std::move(dependencies)),
       settings_(std::move(settings)),
       client_(std::move(client)),
@@ -51,16 +56,18 @@ Cluster::Cluster(ClusterDependencies dependencies, std::unique_ptr<ApiClient> cl
       tokens_(kubelet::cluster::ServiceAccountTokens::make(
           deps_.loop, *client_, deps_.clock, [this](const PodUid& uid) { deps_.kubelet.wake({uid}); })),
       node_watch_(kubelet::node::makeNodeWatch(deps_.loop, deps_.lane, *client_, settings_.pods.node_name)),
-      reporter_({deps_.loop, deps_.clock, *client_, *node_watch_, makeRandom()}, settings_.reporter, settings_.node,
-                deps_.sources, nodeListener()),
+      reporter_({deps_.loop, deps_.clock, *client_, *node_watch_, makeRandom()}, settings_.reporter,
+                settings_.node, deps_.sources, nodeListener()),
       lease_({deps_.loop, deps_.clock, *client_,
-              [this] { return reporter_.node() ? reporter_.node()->metadata.uid : std::string(); }, makeRandom()},
+              [this] { return reporter_.node() ? reporter_.node()->metadata.uid : std::string(); },
+              makeRandom()},
              settings_.lease),
       services_(deps_.loop, deps_.lane, *client_, {"/api/v1/services", "", ""}, settings_.follow),
-      slices_(deps_.loop, deps_.lane, *client_, {"/apis/discovery.k8s.io/v1/endpointslices", "", ""}, settings_.follow) {
+      slices_(deps_.loop, deps_.lane, *client_, {"/apis/discovery.k8s.io/v1/endpointslices", "", ""},
+              settings_.follow) {
   if (settings_.cert_dir.empty()) return;
-  renewal_ = std::make_unique<certificates::CertificateRenewal>(deps_.loop, deps_.lane, deps_.clock, *client_,
-                                                                certificates::clientRenewal(settings_.cert_dir));
+  renewal_ = std::make_unique<certificates::CertificateRenewal>(
+      deps_.loop, deps_.lane, deps_.clock, *client_, certificates::clientRenewal(settings_.cert_dir));
 }
 
 Cluster::~Cluster() { stop(); }
@@ -83,7 +90,8 @@ void Cluster::recordNodeEvent(const kubelet::node::NodeEvent& event) {
   pods_.recordNodeEvent({event.type, event.reason, event.message, "", 1, now, now});
 }
 
-void Cluster::onPods(const kubelet::cluster::PodSource::Changes& changes, const std::vector<api::PodPtr>& pods) {
+void Cluster::onPods(const kubelet::cluster::PodSource::Changes& changes,
+                     const std::vector<api::PodPtr>& pods) {
   std::vector<api::PodPtr> live;
   std::set<PodUid> uids;
   for (const auto& pod : pods) {

@@ -47,8 +47,9 @@ struct ClusterDependencies {
   std::function<void()> on_expired;  // the client certificate ended without a successor
 };
 
-// Owned by the agent. The kubelet runs before, and goes on without it: it has Options::wait_for_api, our LateTokens, and an empty
-// ClusterObjects, so that everything is "not known yet" until this tells. Home: loop.
+// Owned by the agent. The kubelet runs before, and goes on without it: it has Options::wait_for_api, our
+// LateTokens, and an empty ClusterObjects, so that everything is "not known yet" until this tells. Home:
+// loop.
 class Cluster {
  public:
   // kInvalidArgument if the connection cannot work.
@@ -65,7 +66,8 @@ class Cluster {
   void recordNodeEvent(const kubelet::node::NodeEvent& event);
 
  private:
-  Cluster(ClusterDependencies dependencies, std::unique_ptr<api::client::ApiClient> client, ClusterSettings settings);
+  Cluster(ClusterDependencies dependencies, std::unique_ptr<api::client::ApiClient> client,
+          ClusterSettings settings);
   kubelet::node::NodeListener nodeListener();
   void onPods(const kubelet::cluster::PodSource::Changes& changes, const std::vector<api::PodPtr>& pods);
   void onNode(const api::Node& node);

@@ -14,7 +14,9 @@ class LateTokens final : public kubelet::TokenSource {
   void set(std::shared_ptr<kubelet::TokenSource> source) { source_.exchange(std::move(source)); }
   Result<kubelet::TokenPtr> get(const kubelet::TokenKey& key) override {
     const auto source = source_.copy();
-    if (!source) return makeError(Code::kUnavailable, "token of {}/{}: the API server is not known yet", key.name_space, key.service_account);
+    if (!source)
+      return makeError(Code::kUnavailable, "token of {}/{}: the API server is not known yet", key.name_space,
+                       key.service_account);
     return source->get(key);
   }
 

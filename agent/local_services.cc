@@ -10,8 +10,8 @@ constexpr Duration kTogether = std::chrono::milliseconds(5);
 
 }  // namespace
 
-LocalServices::LocalServices(Loop& loop, kubelet::Kubelet& kubelet, proxy::Proxy& proxy, std::string node_name,
-                             IpPrefix range)
+LocalServices::LocalServices(Loop& loop, kubelet::Kubelet& kubelet, proxy::Proxy& proxy,
+                             std::string node_name, IpPrefix range)
     : loop_(loop), kubelet_(kubelet), proxy_(proxy), node_name_(std::move(node_name)), range_(range) {}
 
 void LocalServices::start() {

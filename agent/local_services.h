@@ -11,10 +11,12 @@
 
 namespace keelson::agent {
 
-// Looks at manifests and pods whenever one of them changed, several changes at once. Home: loop; the others outlive it.
+// Looks at manifests and pods whenever one of them changed, several changes at once. Home: loop; the others
+// outlive it.
 class LocalServices {
  public:
-  LocalServices(Loop& loop, kubelet::Kubelet& kubelet, proxy::Proxy& proxy, std::string node_name, IpPrefix range);
+  LocalServices(Loop& loop, kubelet::Kubelet& kubelet, proxy::Proxy& proxy, std::string node_name,
+                IpPrefix range);
   void start();
 
  private:

@@ -31,8 +31,8 @@ kubelet::eviction::ThresholdConfig thresholdConfig(const KubeletConfiguration& f
 }
 
 // What a hard threshold keeps back of the node's capacity.
-std::optional<kubelet::node::Threshold> reservation(const std::vector<kubelet::eviction::Threshold>& thresholds,
-                                                    kubelet::eviction::Signal signal) {
+std::optional<kubelet::node::Threshold> reservation(
+    const std::vector<kubelet::eviction::Threshold>& thresholds, kubelet::eviction::Signal signal) {
   for (const auto& threshold : thresholds) {
     if (threshold.signal != signal || !threshold.isHard()) continue;
     kubelet::node::Threshold kept;
@@ -117,7 +117,8 @@ Result<std::vector<IpPrefix>> parsePrefixes(const std::string& text) {
   return prefixes;
 }
 
-Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config, const std::vector<IpPrefix>& pod_cidrs) {
+Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config,
+                                                const std::vector<IpPrefix>& pod_cidrs) {
   cni::BridgeNetworkOptions options;
   options.bridge = config.keelson.bridge;
   options.mtu = static_cast<uint32_t>(config.keelson.mtu);
@@ -180,7 +181,8 @@ Result<std::vector<kubelet::node::ShutdownPeriod>> shutdownPeriodsOf(const Kubel
   settings.grace_period = kubelet.shutdown_grace_period;
   settings.critical_grace_period = kubelet.shutdown_grace_period_critical_pods;
   for (const auto& entry : kubelet.shutdown_grace_period_by_pod_priority)
-    settings.by_priority.push_back({entry.priority, std::chrono::seconds(entry.shutdown_grace_period_seconds)});
+    settings.by_priority.push_back(
+        {entry.priority, std::chrono::seconds(entry.shutdown_grace_period_seconds)});
   return kubelet::node::shutdownPeriods(settings);
 }
 
@@ -192,7 +194,8 @@ Result<kubelet::eviction::EvictionOptions> evictionOptions(const Setting& settin
   options.policy.pressure_transition_period = from.eviction_pressure_transition_period;
   options.policy.max_pod_grace_seconds = from.eviction_max_pod_grace_period;
   options.policy.local_storage_isolation = from.local_storage_capacity_isolation;
-  options.policy.paths = {cgroups, setting.flags.root_dir, from.pod_logs_dir, setting.config.keelson.state_dir};
+  options.policy.paths = {cgroups, setting.flags.root_dir, from.pod_logs_dir,
+                          setting.config.keelson.state_dir};
   return options;
 }
 

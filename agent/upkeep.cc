@@ -13,13 +13,14 @@ Upkeep::Upkeep(UpkeepDependencies dependencies, UpkeepSettings settings)
       reclaim_(deps_.images),
       eviction_(std::move(settings.eviction), {deps_.loop, deps_.lane, deps_.clock, observer_, &reclaim_},
                 evictionCallbacks()),
-      shutdown_({deps_.loop, deps_.clock, [this] { return node::connectLogind(deps_.loop); },
-                 [this] { return shutdownPods(); },
-                 [this](const PodUid& uid, Duration grace, const std::string& reason, const std::string& message) {
-                   deps_.kubelet.evict(uid, {"Failed", reason, message, deps_.clock.wall(), grace, true}, grace);
-                 },
-                 deps_.on_changed, deps_.on_event},
-                std::move(settings.shutdown)) {}
+      shutdown_(
+          {deps_.loop, deps_.clock, [this] { return node::connectLogind(deps_.loop); },
+           [this] { return shutdownPods(); },
+           [this](const PodUid& uid, Duration grace, const std::string& reason, const std::string& message) {
+             deps_.kubelet.evict(uid, {"Failed", reason, message, deps_.clock.wall(), grace, true}, grace);
+           },
+           deps_.on_changed, deps_.on_event},
+          std::move(settings.shutdown)) {}
 
 kubelet::eviction::EvictionCallbacks Upkeep::evictionCallbacks() {
   kubelet::eviction::EvictionCallbacks callbacks;

@@ -1,4 +1,5 @@
-// What keeps the node itself from harm: eviction under pressure, and an orderly end at a shutdown of the machine.
+// What keeps the node itself from harm: eviction under pressure, and an orderly end at a shutdown of the
+// machine.
 #pragma once
 
 #include <functional>
@@ -32,8 +33,8 @@ struct UpkeepDependencies {
   kubelet::node::NodeEventSink on_event;
 };
 
-// Joins eviction and shutdown to the kubelet: which pods there are, how they are ended, which new ones are refused. Home: loop.
-// The lane is joined before it is destroyed.
+// Joins eviction and shutdown to the kubelet: which pods there are, how they are ended, which new ones are
+// refused. Home: loop. The lane is joined before it is destroyed.
 class Upkeep {
  public:
   Upkeep(UpkeepDependencies dependencies, UpkeepSettings settings);

@@ -61,7 +61,8 @@ Result<UniqueFd> lockRunDir(const std::string& run_dir) {
   return lock;
 }
 
-// The ranges that the control plane gave this node in an earlier life: pods of this life need not wait for it.
+// The ranges that the control plane gave this node in an earlier life: pods of this life need not wait for
+// it.
 std::string podCidrFile(const Config& config) { return config.keelson.state_dir + "/pod-cidr"; }
 
 Result<std::vector<IpPrefix>> knownPodCidrs(const Config& config, const Flags& flags) {
@@ -75,7 +76,8 @@ Result<std::vector<IpPrefix>> knownPodCidrs(const Config& config, const Flags& f
   return std::vector<IpPrefix>{};
 }
 
-// Names are looked up, so this may take as long as the resolver does. A machine without a network is a node all the same.
+// Names are looked up, so this may take as long as the resolver does. A machine without a network is a node
+// all the same.
 std::vector<IpAddress> nodeAddresses(const node::NodeSettings& settings) {
   const auto local = node::readLocalAddresses();
   auto chosen = local ? node::chooseNodeAddresses(settings.node_ips, settings.name, *local, node::lookUpHost)
@@ -85,7 +87,8 @@ std::vector<IpAddress> nodeAddresses(const node::NodeSettings& settings) {
   return {};
 }
 
-// Whether a joined node may start here. The sysctls are the package's (sysctl.d), not ours to change at run time.
+// Whether a joined node may start here. The sysctls are the package's (sysctl.d), not ours to change at run
+// time.
 Result<void> checkStart(const KubeletConfiguration& kubelet) {
   const auto facts = TRY(node::readStartFacts(false));
   const auto plan = node::planStart({kubelet.fail_swap_on, false, kubelet.protect_kernel_defaults}, facts);
@@ -143,7 +146,8 @@ struct Agent::Parts {
     joinLanes();
   }
   void joinLanes() {
-    for (Lane* lane : {&api, &upkeep_lane, &proxy_lane, &status, &images, &volumes, &network_lane, &pods}) lane->join();
+    for (Lane* lane : {&api, &upkeep_lane, &proxy_lane, &status, &images, &volumes, &network_lane, &pods})
+      lane->join();
   }
 
   void repairNetwork() {
@@ -172,7 +176,8 @@ struct Agent::Parts {
       settings.connection = connection;
       return api::client::makeHttpApiClient(loop, api, settings);
     };
-    bootstrap = std::make_unique<kubelet::certificates::ClientBootstrap>(loop, api, realClock(), make_client, *joining);
+    bootstrap = std::make_unique<kubelet::certificates::ClientBootstrap>(loop, api, realClock(), make_client,
+                                                                         *joining);
     bootstrap->start([this](const api::client::Connection& connection) {
       // Not from inside of what it destroys.
       loop.post([this, connection] { connect(connection); });
@@ -270,9 +275,10 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   options.cgroups = cgroupOptions(config.kubelet, hierarchies.mode);
   const auto& enforced = config.kubelet.enforce_node_allocatable;
   if (std::find(enforced.begin(), enforced.end(), "pods") != enforced.end())
-    options.limit_pods = [limits = node::kubepodsLimits(input, node::Enforce::kPods)](runtime::CgroupRequest request) {
-      return node::withLimits(std::move(request), limits);
-    };
+    options.limit_pods =
+        [limits = node::kubepodsLimits(input, node::Enforce::kPods)](runtime::CgroupRequest request) {
+          return node::withLimits(std::move(request), limits);
+        };
   const auto shim = TRY(runtime::sealShim(config.keelson.shim));
 
   runtime::NativeImageOptions image_options;
@@ -281,9 +287,11 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   image_options.lane = &parts->volumes;
   parts->image_service =
       TRY(runtime::NativeImageService::open(std::move(image_options), *parts->http, realClock()));
-  UpkeepSettings upkeep{TRY(evictionOptions(setting, options.cgroups)), {}, TRY(shutdownPeriodsOf(config.kubelet))};
+  UpkeepSettings upkeep{
+      TRY(evictionOptions(setting, options.cgroups)), {}, TRY(shutdownPeriodsOf(config.kubelet))};
   upkeep.observer = {hierarchies, runtime::qosCgroups(options.cgroups, {}, options.node_cpu).front().path,
-                     flags.root_dir, config.keelson.state_dir + "/images", config.keelson.state_dir + "/containers"};
+                     flags.root_dir, config.keelson.state_dir + "/images",
+                     config.keelson.state_dir + "/containers"};
   runtime::NativeRuntimeOptions runtime_options;
   runtime_options.run_dir = config.keelson.run_dir;
   runtime_options.state_dir = config.keelson.state_dir;
@@ -313,8 +321,8 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
                          }},
       std::move(upkeep));
   if (flags.isStandalone()) {
-    parts->local_services = std::make_unique<LocalServices>(loop, *parts->kubelet, *parts->proxy, options.node_name,
-                                                            IpPrefix::parse(kServiceRange).value());
+    parts->local_services = std::make_unique<LocalServices>(
+        loop, *parts->kubelet, *parts->proxy, options.node_name, IpPrefix::parse(kServiceRange).value());
   } else {
     parts->joining = bootstrapOptions(setting);
     auto& cluster = parts->cluster_settings;

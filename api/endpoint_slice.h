@@ -8,22 +8,12 @@
 #include <vector>
 
 #include "api/object_meta.h"
+#include "api/object_reference.h"
 
 namespace keelson::api {
 
 // The label that names the service of a slice.
 inline constexpr char kServiceNameLabel[] = "kubernetes.io/service-name";
-
-struct ObjectReference {
-  std::string api_version;
-  std::string kind;
-  std::string namespace_;
-  std::string name;
-  std::string uid;
-  std::string resource_version;
-  std::string field_path;
-  bool operator==(const ObjectReference&) const = default;
-};
 
 // nullopt is "unknown": for ready and serving it is to be read as true, for terminating as false.
 struct EndpointConditions {

@@ -7,20 +7,9 @@
 #include <string>
 
 #include "api/object_meta.h"
+#include "api/object_reference.h"
 
 namespace keelson::api {
-
-// A reference to a whole object or, with field_path, to a part of it.
-struct ObjectReference {
-  std::string kind;
-  std::string namespace_;
-  std::string name;
-  std::string uid;
-  std::string api_version;
-  std::string resource_version;
-  std::string field_path;  // "spec.containers{web}"
-  bool operator==(const ObjectReference&) const = default;
-};
 
 // The same thing happened `count` times (at least 2).
 struct EventSeries {
