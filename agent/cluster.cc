@@ -12,10 +12,19 @@ namespace {
 using api::client::ApiClient;
 namespace certificates = kubelet::certificates;
 
+constexpr Duration kFollowCheck = std::chrono::seconds(5);
+
 // Evenly in [0, 1): spreads the timers of many nodes.
 std::function<double()> makeRandom() {
   auto engine = std::make_shared<std::minstd_rand>(std::random_device{}());
   return [engine] { return std::uniform_real_distribution<double>(0, 1)(*engine); };
+}
+
+// Of what pods name: the node authorizer lets a node see an object only some milliseconds after the pod that
+// names it was bound, so the first tries are quick.
+api::client::FollowSettings objectFollow(api::client::FollowSettings settings) {
+  settings.backoff.initial = std::chrono::milliseconds(20);
+  return settings;
 }
 
 bool isMirror(const api::Pod& pod) {
@@ -52,7 +61,7 @@ Cluster::Cluster(ClusterDependencies dependencies, std::unique_ptr<ApiClient> cl
                [this](kubelet::ObjectStorePtr store, const std::vector<PodUid>& concerned) {
                  deps_.kubelet.setObjects(std::move(store), concerned);
                },
-               {.follow = settings_.follow}),
+               {.follow = objectFollow(settings_.follow)}),
       tokens_(kubelet::cluster::ServiceAccountTokens::make(
           deps_.loop, *client_, deps_.clock, [this](const PodUid& uid) { deps_.kubelet.wake({uid}); })),
       node_watch_(kubelet::node::makeNodeWatch(deps_.loop, deps_.lane, *client_, settings_.pods.node_name)),
@@ -104,7 +113,24 @@ void Cluster::onPods(const kubelet::cluster::PodSource::Changes& changes,
   tokens_->retain(uids);
 }
 
+// What cannot be followed is told when it begins and when it is over.
+void Cluster::watchFollowers() {
+  const auto look = [this](const char* what, const api::client::FollowStats& stats) {
+    std::string& told = follow_errors_[what];
+    if (told == stats.last_error) return;
+    if (stats.last_error.empty())
+      LOG_INFO("{} are followed again", what);
+    else
+      LOG_WARN("{} cannot be followed: {}", what, stats.last_error);
+    told = stats.last_error;
+  };
+  look("pods", pod_source_.stats());
+  look("services", services_.stats());
+  look("endpoint slices", slices_.stats());
+}
+
 void Cluster::start() {
+  follow_check_ = deps_.loop.every(kFollowCheck, [this] { watchFollowers(); });
   deps_.tokens->set(tokens_);
   reporter_.start();
   lease_.start();
@@ -118,6 +144,7 @@ void Cluster::start() {
 
 void Cluster::stop() {
   if (std::exchange(stopped_, true)) return;
+  follow_check_.reset();
   renewal_.reset();
   services_.stop();
   slices_.stop();

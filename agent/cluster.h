@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -71,6 +72,7 @@ class Cluster {
   kubelet::node::NodeListener nodeListener();
   void onPods(const kubelet::cluster::PodSource::Changes& changes, const std::vector<api::PodPtr>& pods);
   void onNode(const api::Node& node);
+  void watchFollowers();
 
   ClusterDependencies deps_;
   const ClusterSettings settings_;
@@ -85,6 +87,8 @@ class Cluster {
   api::client::Informer<api::Service> services_;
   api::client::Informer<api::EndpointSlice> slices_;
   std::unique_ptr<kubelet::certificates::CertificateRenewal> renewal_;
+  std::map<std::string, std::string> follow_errors_;  // told last, by what is followed
+  Registration follow_check_;
   bool stopped_ = false;
 };
 

@@ -159,11 +159,6 @@ Result<void> PodActions::act(const StartContainer& action) {
     return makeError(Code::kFailedPrecondition, "{}", started->error);
   }
   state_.event("Normal", "Started", "Container started", action.container, now());
-  if (const std::string probes = unservedProbes(*container); !probes.empty()) {
-    state_.event("Warning", "ProbeNotSupported",
-                 fmt::format("{} of container {} are not run by this node", probes, action.container),
-                 action.container, now());
-  }
   return {};
 }
 

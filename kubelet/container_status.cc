@@ -25,16 +25,14 @@ std::optional<api::ContainerStateWaiting> heldUp(const StatusInput& in, const ap
   return api::ContainerStateWaiting{failure->second.reason, failure->second.message};
 }
 
-void running(const StatusInput& in, const api::Container& container, const InstanceRecord& instance,
-             ContainerKind kind, api::ContainerStatus& status) {
+void running(const api::Container& container, const InstanceRecord& instance, ContainerKind kind,
+             api::ContainerStatus& status) {
   status.state.running = api::ContainerStateRunning{instance.started_at};
-  const auto found = in.probes.find(container.name);
-  const ProbeResult probed = found == in.probes.end() ? ProbeResult{} : found->second;
-  const bool started = !container.startup_probe || probed.started;
+  const bool started = isStarted(container, instance);
   status.started = started;
   // A regular init container is ready once it has succeeded, not while it runs.
   if (kind != ContainerKind::kInit) {
-    status.ready = started && (!container.readiness_probe || probed.ready);
+    status.ready = started && (!container.readiness_probe || instance.ready.value_or(false));
   }
 }
 
@@ -104,7 +102,7 @@ api::ContainerStatus containerStatus(const StatusInput& in, const api::Container
   status.container_id = containerIdText(instance.id);
   given(container, status);
   if (!instance.exit) {
-    running(in, container, instance, kind, status);
+    running(container, instance, kind, status);
     if (known.previous) status.last_state.terminated = known.previous->exit;
   } else {
     ended(in, container, known, kind, status);

@@ -72,8 +72,11 @@ class Steps {
   bool sidecar(const api::Container& container) {
     const InstanceRecord* instance = inThisSandbox(container);
     if (instance != nullptr && !instance->exit) {
-      if (instance->image != container.image) replace(container);
-      return true;
+      if (instance->image != container.image || !instance->failed_probe.empty()) replace(container);
+      if (isStarted(container, *instance)) return true;
+      steps_.push_back({ContainerStep::Kind::kWait, &container, 0,
+                        fmt::format("startup of container {}", container.name), std::nullopt});
+      return false;
     }
     start(container);
     return false;
@@ -88,7 +91,7 @@ class Steps {
     const InstanceRecord& instance = *known->current;
     const bool changed = instance.image != container.image;
     if (!instance.exit) {
-      if (changed) replace(container);
+      if (changed || !instance.failed_probe.empty()) replace(container);
       return;
     }
     if (changed || restartsAfter(pod_.spec, container, ContainerKind::kApp, *instance.exit)) start(container);
@@ -131,6 +134,10 @@ class Steps {
 
 }  // namespace
 
+bool isStarted(const api::Container& container, const InstanceRecord& instance) {
+  return !container.startup_probe || instance.started.value_or(false);
+}
+
 std::optional<RestartWait> restartWait(const ContainerRecord& container, const BackoffPolicy& policy,
                                        WallTime now) {
   if (!container.current || !container.current->exit) return std::nullopt;
@@ -154,7 +161,8 @@ bool initialized(const api::Pod& pod, const PodObservation& observed, const PodR
                      [&](const auto& container) {
                        const InstanceRecord* instance = steps.inThisSandbox(container);
                        if (instance == nullptr) return false;
-                       if (initKind(container) == ContainerKind::kSidecar) return !instance->exit;
+                       if (initKind(container) == ContainerKind::kSidecar)
+                         return !instance->exit && isStarted(container, *instance);
                        return instance->exit && instance->exit->exit_code == 0;
                      });
 }

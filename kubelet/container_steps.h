@@ -13,6 +13,7 @@
 namespace keelson::kubelet {
 
 struct ContainerStep {
+  // kReplace: what runs is to be stopped, since the spec or a failed probe says so.
   enum class Kind { kStart, kReplace, kWait };
   Kind kind = Kind::kWait;
   const api::Container* spec = nullptr;  // in the pod that was asked about
@@ -25,6 +26,9 @@ struct ContainerStep {
 // A container that runs as it should has no step. Pure.
 std::vector<ContainerStep> containerSteps(const api::Pod& pod, const PodObservation& observed,
                                           const PodRecord& record, const BackoffPolicy& policy, WallTime now);
+
+// Whether a running instance counts as started: its startup probe has succeeded, or it has none.
+bool isStarted(const api::Container& container, const InstanceRecord& instance);
 
 // Whether every init container has done its part in the present sandbox: regular ones exited 0, sidecars
 // started.

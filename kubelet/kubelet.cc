@@ -5,6 +5,7 @@
 
 #include "base/guarded.h"
 #include "base/log.h"
+#include "kubelet/exec_probes.h"
 #include "kubelet/manifest_source.h"
 #include "kubelet/pod_directory.h"
 #include "kubelet/pod_lookup.h"
@@ -19,19 +20,22 @@ constexpr Duration kNodeRetry = std::chrono::seconds(5);
 constexpr Duration kStartDeadline = std::chrono::seconds(60);
 
 // kubepods and the QoS classes below it, with what all pods together may have.
-std::vector<runtime::CgroupRequest> nodeCgroups(const Options& options, const std::vector<api::PodPtr>& pods) {
+std::vector<runtime::CgroupRequest> nodeCgroups(const Options& options,
+                                                const std::vector<api::PodPtr>& pods) {
   auto requests = runtime::qosCgroups(options.cgroups, pods, options.node_cpu);
   if (options.limit_pods) requests.front() = options.limit_pods(std::move(requests.front()));
   return requests;
 }
 
 // The loop's side of the kubelet. Shared with callbacks, which find it closed after stop().
-class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
+class Core : public WorkerHost, public probes::ProbeListener, public std::enable_shared_from_this<Core> {
  public:
   Core(const Options& options, const Dependencies& dependencies)
       : context_(std::make_shared<WorkerContext>(options, dependencies)),
         loop_(dependencies.loop),
         workers_(context_),
+        exec_probes_(loop_, probes_lane_, dependencies.runtime),
+        prober_({loop_, dependencies.clock}, exec_probes_, *this),
         node_strand_(dependencies.pods, "node"),
         source_(loop_, dependencies.volumes, dependencies.clock,
                 {options.static_pod_path, options.node_name, options.file_check_frequency}) {}
@@ -87,6 +91,11 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
       for (const auto& listener : core.event_listeners_) listener(pod, event);
     });
   }
+  void setProbed(const PodUid& uid, std::vector<probes::Subject> subjects) override {
+    onLoop([uid, subjects = std::move(subjects)](Core& core) mutable {
+      core.prober_.setSubjects(uid, std::move(subjects));
+    });
+  }
   void wakeAfter(const PodUid& uid, Duration delay) override {
     onLoop([uid, delay](Core& core) { core.workers_.wakeAfter(uid, delay); });
   }
@@ -98,10 +107,17 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
     });
   }
 
+  // ---- ProbeListener: on the loop ----
+  void onFinding(const probes::Finding& finding) override { workers_.probed(finding); }
+  void onEvent(const PodUid& uid, const std::string& container, const std::string& reason,
+               const std::string& message) override {
+    workers_.note(uid, container, reason, message);
+  }
+
  private:
   template <class Task>
   void onLoop(Task task) {
-    loop_.post([weak = weak_from_this(), task = std::move(task)] {
+    loop_.post([weak = weak_from_this(), task = std::move(task)]() mutable {
       const auto self = weak.lock();
       if (self && !self->closed_) task(*self);
     });
@@ -119,6 +135,9 @@ class Core : public WorkerHost, public std::enable_shared_from_this<Core> {
   const WorkerContextPtr context_;
   Loop& loop_;
   PodWorkers workers_;
+  Lane probes_lane_{"probes", 2};  // starts the commands of probes; nobody waits there for their end
+  ExecProbes exec_probes_;
+  probes::Prober prober_;
   Strand node_strand_;
   ManifestSource source_;
   ObjectStorePtr folder_objects_ = std::make_shared<const ObjectStore>();
@@ -206,9 +225,7 @@ Result<void> Core::start() {
   for (const auto& leftover : leftovers) known.insert(leftover.uid);
   for (const auto& entry : first->pods) known.insert(PodUid(entry.pod->metadata.uid));
 
-  TRY_CTX(
-      context_->deps.runtime.ensureCgroups(nodeCgroups(options(), {})),
-      "cgroups of the QoS classes");
+  TRY_CTX(context_->deps.runtime.ensureCgroups(nodeCgroups(options(), {})), "cgroups of the QoS classes");
   if (const auto up = context_->deps.network.ensureNode(stop); !up)
     LOG_ERROR("pod network: {}", up.error().text);
   if (const auto clean = context_->deps.network.reconcile(known, stop); !clean) {
@@ -257,6 +274,8 @@ void Core::stop() {
   if (closed_) return;
   closed_ = true;
   source_.stop();
+  prober_.stop();
+  probes_lane_.join();
   resync_.reset();
   node_retry_.reset();
   context_->stopping = true;
@@ -343,8 +362,7 @@ void Core::keepNode() {
   node_strand_.post([context = context_, busy, pods = workers_.active(), weak = weak_from_this()] {
     if (context->stopping) return;
     const Options& options = context->options;
-    const auto weights =
-        context->deps.runtime.ensureCgroups(nodeCgroups(options, pods));
+    const auto weights = context->deps.runtime.ensureCgroups(nodeCgroups(options, pods));
     if (!weights) LOG_WARN("cgroups of the QoS classes: {}", weights.error().text);
     Stop stop(kCallDeadline);
     const auto network = context->deps.network.ensureNode(stop);

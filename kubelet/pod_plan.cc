@@ -72,13 +72,25 @@ class RunPlanner {
     return starts;
   }
 
+  // A probe may have a grace period of its own for what it ends.
+  Duration replaceGrace(const api::Container& container, const InstanceRecord& instance) const {
+    const auto& probe =
+        instance.failed_probe == "liveness" ? container.liveness_probe : container.startup_probe;
+    if (!instance.failed_probe.empty() && probe && probe->termination_grace_period_seconds)
+      return std::chrono::seconds(*probe->termination_grace_period_seconds);
+    return specGrace(pod_);
+  }
+
   void replace(const ContainerStep& step) {
     const InstanceRecord& instance = *record_.containers.at(step.spec->name).current;
-    const Duration grace = std::max(kMinGrace, specGrace(pod_));
     if (!instance.kill_at) {
-      out_.actions.push_back(
-          StopContainer{step.spec->name, instance.id, instance.stop_signal, grace,
-                        fmt::format("Container {} definition changed, will be restarted", step.spec->name)});
+      const std::string why =
+          instance.failed_probe.empty()
+              ? fmt::format("Container {} definition changed, will be restarted", step.spec->name)
+              : fmt::format("Container {} failed {} probe, will be restarted", step.spec->name,
+                            instance.failed_probe);
+      out_.actions.push_back(StopContainer{step.spec->name, instance.id, instance.stop_signal,
+                                           std::max(kMinGrace, replaceGrace(*step.spec, instance)), why});
     }
     wait(fmt::format("grace period of container {}", step.spec->name));
   }

@@ -38,6 +38,9 @@ json::object encode(const InstanceRecord& instance) {
                    {"startedAt", nanos(instance.started_at)}};
   if (instance.kill_at) out["killAt"] = nanos(*instance.kill_at);
   if (instance.exit) out["exit"] = encode(*instance.exit);
+  if (instance.ready) out["ready"] = *instance.ready;
+  if (instance.started) out["started"] = *instance.started;
+  if (!instance.failed_probe.empty()) out["failedProbe"] = instance.failed_probe;
   return out;
 }
 
@@ -75,6 +78,10 @@ class Reader {
     if (value == nullptr) return false;
     if (!value->is_bool()) return wrong<bool>(key);
     return value->as_bool();
+  }
+  std::optional<bool> optionalFlag(const char* key) {
+    if (find(key) == nullptr) return std::nullopt;
+    return flag(key);
   }
   template <class T>
   T number(const char* key) {
@@ -165,6 +172,9 @@ InstanceRecord readInstance(Reader& in) {
   instance.started_at = in.time("startedAt");
   instance.kill_at = in.optionalTime("killAt");
   in.object("exit", [&](Reader& exit) { instance.exit = readExit(exit); });
+  instance.ready = in.optionalFlag("ready");
+  instance.started = in.optionalFlag("started");
+  instance.failed_probe = in.text("failedProbe");
   return instance;
 }
 

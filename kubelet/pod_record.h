@@ -27,6 +27,9 @@ struct InstanceRecord {
   WallTime started_at;
   std::optional<WallTime> kill_at;  // once it was told to stop: when SIGKILL follows
   std::optional<api::ContainerStateTerminated> exit;
+  // What its probes found last; absent: nothing yet. Kept over a restart of the daemon.
+  std::optional<bool> ready, started;
+  std::string failed_probe;  // "liveness", "startup": it is to be restarted
   bool operator==(const InstanceRecord&) const = default;
 };
 

@@ -13,19 +13,10 @@
 
 namespace keelson::kubelet {
 
-// What the prober knows of one container. Without an entry a container with a readiness probe is not ready
-// and one with a startup probe not started; containers without probes need none.
-struct ProbeResult {
-  bool ready = false;
-  bool started = false;
-};
-using ProbeResults = std::map<std::string, ProbeResult>;
-
 struct StatusInput {
   const api::Pod& pod;
   const PodObservation& observed;
   const PodRecord& record;  // through recordObserved(); its conditions give the transition times
-  const ProbeResults& probes;
   const std::vector<std::string>& host_ips;
   BackoffPolicy restart;
   WallTime now;

@@ -69,7 +69,7 @@ PodWorker::PodWorker(WorkerContextPtr context, Start start)
   api::PodStatus known;
   known.conditions = state_.record.conditions;
   if (state_.record.ending || !state_.record.admission->admitted) {
-    known = podStatus({*state_.pod, PodObservation{}, state_.record, ProbeResults{}, context_->host_ips,
+    known = podStatus({*state_.pod, PodObservation{}, state_.record, context_->host_ips,
                        context_->policy.restart, context_->deps.clock.wall()});
     if (begun_before) last_status_ = known;  // what was told in an earlier life is no news
   }
@@ -111,6 +111,35 @@ void PodWorker::evict(Ending ending) {
     if (!verdict) verdict = std::move(ending);
   });
   wake();
+}
+
+void PodWorker::probed(const probes::Finding& finding) {
+  post([this, finding] {
+    const auto found = state_.record.containers.find(finding.container);
+    if (found == state_.record.containers.end() || !found->second.current) return;
+    InstanceRecord& instance = *found->second.current;
+    if (instance.id != finding.id || instance.exit) return;
+    switch (finding.kind) {
+      case probes::Kind::kReadiness:
+        instance.ready = finding.success;
+        break;
+      case probes::Kind::kStartup:
+        instance.started = finding.success;
+        if (!finding.success) instance.failed_probe = "startup";
+        break;
+      case probes::Kind::kLiveness:
+        if (!finding.success) instance.failed_probe = "liveness";
+        break;
+    }
+    look();
+  });
+}
+
+void PodWorker::note(const std::string& container, const std::string& reason, const std::string& message) {
+  post([this, container, reason, message] {
+    state_.event("Warning", reason, message, container, context_->deps.clock.wall());
+    look();
+  });
 }
 
 void PodWorker::reattach() {
@@ -350,10 +379,10 @@ bool PodWorker::act(const Plan& plan) {
 
 void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
   const WallTime now = context_->deps.clock.wall();
-  static const ProbeResults kNoProbes;
-  const api::PodStatus status = podStatus(
-      {*state_.pod, seen, state_.record, kNoProbes, context_->host_ips, context_->policy.restart, now});
+  const api::PodStatus status =
+      podStatus({*state_.pod, seen, state_.record, context_->host_ips, context_->policy.restart, now});
   state_.record.conditions = status.conditions;
+  tellProber();
   const auto& ending = state_.record.ending;
   for (auto& event : statusEvents(*state_.pod, last_status_, status, now)) {
     // An eviction was told when it began.
@@ -377,6 +406,28 @@ void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
   if (const auto host = context_->host.copy()) host->podChanged(uid_);
 }
 
+// Which instances run and have probes; only news are told.
+void PodWorker::tellProber() {
+  std::map<ContainerId, std::pair<api::PodPtr, bool>> now;
+  std::vector<probes::Subject> subjects;
+  const bool terminating = state_.record.deletion || state_.record.ending;
+  for (const auto& [name, container] : state_.record.containers) {
+    const api::Container* spec = state_.container(name);
+    if (spec == nullptr || !(spec->startup_probe || spec->liveness_probe || spec->readiness_probe)) continue;
+    if (!container.current || container.current->exit || !isRunning(state_.observed, container.current->id))
+      continue;
+    const InstanceRecord& instance = *container.current;
+    const auto& addresses = state_.pod->spec.host_network ? context_->host_ips : state_.record.pod_ips;
+    if (addresses.empty()) continue;
+    now[instance.id] = {state_.pod, terminating};
+    subjects.push_back({instance.id, state_.pod, name, addresses.front(), instance.started_at, terminating,
+                        instance.started_at < context_->started_at, instance.ready, instance.started});
+  }
+  if (now == probed_) return;
+  probed_ = std::move(now);
+  if (const auto host = context_->host.copy()) host->setProbed(uid_, std::move(subjects));
+}
+
 // The last word about a pod of which nothing is left.
 void PodWorker::publishReleased() {
   if (published()->view->released) return;
@@ -384,9 +435,9 @@ void PodWorker::publishReleased() {
   state_.observed = {};
   state_.record = recordObserved(*state_.pod, {}, {}, std::move(state_.record), now);
   observed_ = true;
-  const ProbeResults no_probes;
-  const api::PodStatus status = podStatus({*state_.pod, PodObservation{}, state_.record, no_probes,
-                                           context_->host_ips, context_->policy.restart, now});
+  const api::PodStatus status = podStatus(
+      {*state_.pod, PodObservation{}, state_.record, context_->host_ips, context_->policy.restart, now});
+  tellProber();
   published_.exchange(build(status, ""));
 }
 

@@ -47,9 +47,12 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void update(api::PodPtr pod);  // newest wins; the uid stays
   void remove(Duration grace);   // the pod shall go; a later call may only shorten
   void evict(Ending ending);     // the pod is over by this node's will, unless it is over already
-  void reattach();               // its link is gone: attach again if its sandbox is ready
-  void wake();                   // look soon; several calls are one look
-  void close();                  // no further task
+  void probed(const probes::Finding& finding);  // a probe of an instance came to a result
+  // Something about a container, for its events.
+  void note(const std::string& container, const std::string& reason, const std::string& message);
+  void reattach();  // its link is gone: attach again if its sandbox is ready
+  void wake();      // look soon; several calls are one look
+  void close();     // no further task
   PublishedPodPtr published() const { return published_.copy(); }
   const PodUid& uid() const { return uid_; }
   const std::string& source() const { return source_; }
@@ -75,6 +78,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool act(const Plan& plan);
   void publish(const Plan& plan, const PodObservation& seen);
   void publishReleased();
+  void tellProber();
   PublishedPodPtr build(const api::PodStatus& status, const std::string& wait) const;
   void wakeAt(std::optional<WallTime> time);
 
@@ -97,6 +101,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   std::string last_wait_;
   std::optional<Duration> taken_removal_;
   bool observed_ = false;
+  std::map<ContainerId, std::pair<api::PodPtr, bool>> probed_;  // what the prober was told last
   bool published_once_ = false;
   bool was_terminating_ = false;
 };

@@ -241,6 +241,17 @@ bool PodWorkers::evict(const PodUid& uid, Ending ending) {
   return true;
 }
 
+void PodWorkers::probed(const probes::Finding& finding) {
+  const auto slot = slots_.find(finding.uid);
+  if (slot != slots_.end()) slot->second.worker->probed(finding);
+}
+
+void PodWorkers::note(const PodUid& uid, const std::string& container, const std::string& reason,
+                      const std::string& message) {
+  const auto slot = slots_.find(uid);
+  if (slot != slots_.end()) slot->second.worker->note(container, reason, message);
+}
+
 void PodWorkers::wake(const PodUid& uid) {
   const auto slot = slots_.find(uid);
   if (slot != slots_.end()) slot->second.worker->wake();

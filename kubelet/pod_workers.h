@@ -46,6 +46,10 @@ class PodWorkers {
 
   // Its link is gone: it is attached again. Unknown pods are fine.
   void reattach(const PodUid& uid);
+  // From the prober; unknown pods are fine.
+  void probed(const probes::Finding& finding);
+  void note(const PodUid& uid, const std::string& container, const std::string& reason,
+            const std::string& message);
   void wake(const PodUid& uid);
   void wakeAll();
   void wakeAfter(const PodUid& uid, Duration delay);

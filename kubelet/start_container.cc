@@ -112,19 +112,6 @@ std::string unservedFeature(const api::Container& container) {
   return "";
 }
 
-std::string unservedProbes(const api::Container& container) {
-  std::string names;
-  const auto add = [&](const auto& probe, const char* name) {
-    if (!probe) return;
-    if (!names.empty()) names += ", ";
-    names += name;
-  };
-  add(container.startup_probe, "startupProbe");
-  add(container.readiness_probe, "readinessProbe");
-  add(container.liveness_probe, "livenessProbe");
-  return names;
-}
-
 DownwardFacts downwardFacts(const PodState& state, const WorkerContext& context) {
   return {context.host_ips, state.record.pod_ips, context.options.node_cpu, context.options.node_memory};
 }

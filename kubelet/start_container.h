@@ -23,8 +23,6 @@ StartError configError(const PodState& state, const std::string& container, cons
 
 // What a container asks for that this node does not serve ("lifecycle.postStart"), "" if nothing. Pure.
 std::string unservedFeature(const api::Container& container);
-// Probes that are accepted and not run ("livenessProbe, readinessProbe"), "" if none. Pure.
-std::string unservedProbes(const api::Container& container);
 
 DownwardFacts downwardFacts(const PodState& state, const WorkerContext& context);
 

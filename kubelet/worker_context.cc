@@ -30,6 +30,7 @@ WorkerContext::WorkerContext(const Options& options_given, const Dependencies& d
       policy{restartBackoff(options_given.max_container_restart_period), BackoffPolicy{}},
       host_ips(texts(options_given.node_ips)),
       node_hostname(ownHostname(options_given.node_name)),
+      started_at(dependencies.clock.wall()),
       node_labels(options_given.node_labels) {}
 
 NodeFacts WorkerContext::nodeFacts() const {

@@ -13,6 +13,7 @@
 #include "kubelet/log_files.h"
 #include "kubelet/object_store.h"
 #include "kubelet/pod_plan.h"
+#include "probes/prober.h"
 #include "kubelet/token_source.h"
 
 namespace keelson::kubelet {
@@ -24,6 +25,8 @@ class WorkerHost {
   virtual void podChanged(const PodUid& uid) = 0;
   // One occurrence of an event.
   virtual void podEvent(const api::PodPtr& pod, const Event& event) = 0;
+  // The instances of this pod whose probes are to be run from now on.
+  virtual void setProbed(const PodUid& uid, std::vector<probes::Subject> subjects) = 0;
   // Replaces an earlier wake-up of this pod.
   virtual void wakeAfter(const PodUid& uid, Duration delay) = 0;
   // The pod and everything of it is gone.
@@ -41,6 +44,7 @@ struct WorkerContext {
   const PlanPolicy policy;
   const std::vector<std::string> host_ips;
   const std::string node_hostname;  // of the node's UTS namespace
+  const WallTime started_at;        // of this life of the daemon
   Guarded<ObjectStorePtr> objects{std::make_shared<const ObjectStore>()};
   Guarded<api::StringMap> node_labels;
   Guarded<std::shared_ptr<TokenSource>> tokens;  // null without an API server

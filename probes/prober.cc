@@ -158,6 +158,7 @@ class Prober::Worker {
 Prober::Prober(const Effects& effects, ExecProbes& exec, ProbeListener& listener)
     : effects_(effects), exec_(exec), listener_(listener) {}
 Prober::~Prober() = default;
+void Prober::stop() { pods_.clear(); }
 
 std::unique_ptr<Prober::Instance> Prober::watch(const PodUid& uid, Subject subject) {
   auto instance = std::make_unique<Instance>();

@@ -66,6 +66,8 @@ class Prober {
   // All instances of this pod that run and have probes. An instance that stays keeps its state.
   void setSubjects(const PodUid& uid, std::vector<Subject> subjects);
 
+  void stop();  // looks at nothing any more
+
   struct Stats {
     size_t probes = 0;
     uint64_t successes = 0, failures = 0, errors = 0;

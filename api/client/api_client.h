@@ -30,7 +30,8 @@ struct ApiRequest {
   Duration timeout = kRequestTimeout;
   // What must get through when all else is queued (the Lease, the node's status): it has a connection of its
   // own and no rate limit.
-  enum class Class { kNormal, kHeartbeat } request_class = Class::kNormal;
+  // kPaced: its caller bounds how many there are (pod statuses, events), so the rate limit passes it over.
+  enum class Class { kNormal, kPaced, kHeartbeat } request_class = Class::kNormal;
 };
 
 // A request under way. Destroying it (on the loop) ends it: its callbacks do not run after that. A callback

@@ -102,12 +102,23 @@ void HttpCore::pump() {
   }
   while (!closed_ && !queue_.empty()) {
     if (in_flight_ >= settings_.max_in_flight) return;  // the next answer pumps
-    const Duration wait = bucket_.take(now);
-    if (wait > Duration{0}) return schedulePump(wait);
-    const Id id = queue_.front();
-    queue_.pop_front();
+    auto next = queue_.begin();
+    if (!isPaced(*next)) {
+      const Duration wait = bucket_.take(now);
+      if (wait > Duration{0}) {
+        next = std::find_if(queue_.begin(), queue_.end(), [this](Id id) { return isPaced(id); });
+        if (next == queue_.end()) return schedulePump(wait);
+      }
+    }
+    const Id id = *next;
+    queue_.erase(next);
     dispatch(id);
   }
+}
+
+bool HttpCore::isPaced(Id id) const {
+  const auto found = calls_.find(id);
+  return found != calls_.end() && found->second->request.request_class == ApiRequest::Class::kPaced;
 }
 
 void HttpCore::dispatch(Id id) {

@@ -76,6 +76,7 @@ class HttpCore : public std::enable_shared_from_this<HttpCore> {
 
   // Answers (http_answers.cc).
   void note(Id id);
+  bool isPaced(Id id) const;
   void scheduleSettle();
   void settle();
   void deliver(Id id);

@@ -149,6 +149,7 @@ struct EventRecorder::State : std::enable_shared_from_this<State> {
 
   ApiRequest request(Series& one) const {
     ApiRequest made;
+    made.request_class = ApiRequest::Class::kPaced;  // by eventRecordQPS
     if (one.name.empty()) {
       const api::Event event = makeApiEvent(one.regarding, one.event, node_name, randomHex(kSuffixBytes));
       made.method = "POST";

@@ -20,7 +20,8 @@ using std::chrono::seconds;
 constexpr Duration kMaxTokenAge = hours(24);
 // Clocks that disagree must not make a token be renewed all the time.
 constexpr Duration kMinRenewal = seconds(30);
-const BackoffPolicy kRetry{seconds(1), std::chrono::minutes(1), std::chrono::minutes(10)};
+// The first tries are quick: the node authorizer may not know yet that the pod is here.
+const BackoffPolicy kRetry{std::chrono::milliseconds(50), std::chrono::minutes(1), std::chrono::minutes(10)};
 constexpr size_t kMaxTokenBytes = size_t{64} << 10;
 
 // The same for each renewal of a key, different from key to key.

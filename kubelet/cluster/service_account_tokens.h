@@ -21,7 +21,7 @@ api::client::ApiRequest tokenRequest(const TokenKey& key);
 
 // One cached token a key, and never two requests for one key at a time. A token is renewed by a timer while
 // its pod is retained; when that fails, the old one serves until it expires, and the request is repeated with
-// a back-off of 1 s to 1 min. Tokens are kept in memory only. get(): any thread; all else: loop.
+// a back-off of 50 ms to 1 min. Tokens are kept in memory only. get(): any thread; all else: loop.
 class ServiceAccountTokens : public TokenSource {
  public:
   struct Limits {

@@ -112,6 +112,7 @@ struct StatusSync::State : std::enable_shared_from_this<State> {
   }
 
   void send(const std::string& uid, Entry& entry, ApiRequest request) {
+    request.request_class = ApiRequest::Class::kPaced;  // `in_flight` bounds them
     const bool removal = request.method == "DELETE";
     entry.busy = true;
     ++in_flight;

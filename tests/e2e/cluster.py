@@ -361,6 +361,20 @@ class ClusterWorld(World):
 
     cluster_flags = ()
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # What a machine has: a link with an address and a default route. Nothing is behind it.
+        for command in ("link add uplink type veth peer name beyond", "address add 192.0.2.2/24 dev uplink",
+                        "link set beyond up", "link set uplink up",
+                        "route add default via 192.0.2.1"):
+            subprocess.run(["ip", *command.split()], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        subprocess.run(["ip", "link", "delete", "uplink"], check=True)
+        super().tearDownClass()
+
     def setUp(self):
         self.cluster = Cluster(flags=self.cluster_flags).start()
         super().setUp()

@@ -51,7 +51,6 @@ struct PodWorld {
   PodObservation observed;
   PodRecord record;
   PlanPolicy policy{restartBackoff(seconds(300)), BackoffPolicy{}};
-  ProbeResults probes;
   std::vector<std::string> host_ips{"192.0.2.1"};
   WallTime now = kNow;
 
