@@ -46,6 +46,8 @@ def _of_folder(folder):
     for name, file in FOLDER.items():
         if os.path.exists(os.path.join(folder, file)):
             found["server"], found["ca"], found["identities"][name] = _kubeconfig(os.path.join(folder, file))
+    if "admin" not in found["identities"]:
+        raise FileNotFoundError(f"{folder} has no {FOLDER['admin']}")
     return found
 
 

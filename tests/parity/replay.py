@@ -4,7 +4,7 @@
 CREDENTIALS: see credentials.py. A conversation that needs what the credentials do not name (an identity, a hook) is skipped
 with its reason; so is one that "needs" what the server lacks: "lacks": {"authorization": "reason"} in the credentials
 (needs are authorization; controllers: certificates are approved and issued; quiet: no controller writes to nodes, none collects garbage). --strict compares also what a
-step calls loose (the wording of messages). Ends with 'N passed, N failed, N skipped'; the exit code is 1 if one failed.
+step calls loose (the wording of messages). Ends with 'N passed, N failed, N skipped'; the exit code is 1 if one failed or none passed.
 """
 import json
 import pathlib
@@ -71,7 +71,7 @@ def main():
             print(f"ok   {path.stem}")
         sys.stdout.flush()
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or not passed else 0)
 
 
 if __name__ == "__main__":
