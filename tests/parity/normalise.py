@@ -19,7 +19,8 @@ IN_TEXT = (  # volatile values inside sentences
 )
 TOKEN_VOLUME = re.compile(r"kube-api-access-[a-z0-9]{5}\b")
 PEM = re.compile(r"^-----BEGIN [A-Z ]+-----")
-ABSENT_WHEN_EMPTY = {"data", "deprecatedSource", "lastState", "metadata", "resources", "source", "spec", "state", "status"}
+ABSENT_WHEN_EMPTY = {"annotations", "data", "deprecatedSource", "details", "labels", "lastState", "metadata", "resources", "source", "spec", "state",
+                     "status", "user"}
 SERVICE_IP = re.compile(r"^10\.96\.\d+\.\d+$")
 
 
@@ -66,7 +67,7 @@ class Normaliser:
         if uid:
             self.identity(uid, name)  # before those of the objects inside
         for key, value in sorted(mapping.items()):
-            if value is None or value == "" or (value == {} and key in ABSENT_WHEN_EMPTY) or key in ("managedFields", "selfLink"):
+            if value is None or value == "" or key in ("managedFields", "selfLink"):
                 continue
             if key == "uid" and uid:
                 out[key] = self.identity(uid, name)
@@ -81,7 +82,7 @@ class Normaliser:
                 out[key] = "<certificate>"
             else:
                 out[key] = self.value(value)
-        return {key: out[key] for key in mapping if key in out}
+        return {key: out[key] for key in mapping if key in out and not (out[key] == {} and key in ABSENT_WHEN_EMPTY)}
 
     def text(self, text):
         if text in self.literals:
