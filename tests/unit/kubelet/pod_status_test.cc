@@ -295,9 +295,11 @@ spec:
   auto container = world.status().container_statuses[0];
   EXPECT_FALSE(container.ready);
   EXPECT_EQ(container.started, false);
-  world.probes["web"] = {true, false};
+  InstanceRecord& instance = *world.record.containers.at("web").current;
+  instance.ready = true;
+  instance.started = false;
   EXPECT_FALSE(world.status().container_statuses[0].ready);
-  world.probes["web"] = {true, true};
+  instance.started = true;
   container = world.status().container_statuses[0];
   EXPECT_TRUE(container.ready);
   EXPECT_EQ(container.started, true);
