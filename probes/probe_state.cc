@@ -51,6 +51,15 @@ WallTime firstProbe(const api::Probe& probe, WallTime started, WallTime now) {
   return std::max(now, started + std::chrono::seconds(std::max(probe.initial_delay_seconds, 0)));
 }
 
+std::optional<Duration> nextEarlyLook(const api::Probe& probe, int look) {
+  const Duration first = probe.exec ? std::chrono::milliseconds(100) : std::chrono::milliseconds(20);
+  const Duration pause = first * (int64_t{1} << std::min(look, 16));
+  // All pauses together: (2^(look+1) - 1) times the first.
+  const Duration passed = first * ((int64_t{2} << std::min(look, 16)) - 1);
+  if (passed >= std::min(kSettling, periodOf(probe))) return std::nullopt;
+  return pause;
+}
+
 Duration periodOf(const api::Probe& probe) { return atLeastOneSecond(probe.period_seconds); }
 Duration timeoutOf(const api::Probe& probe) { return atLeastOneSecond(probe.timeout_seconds); }
 

@@ -37,6 +37,15 @@ Step nextState(const ProbeState& state, const api::Probe& probe, bool success);
 // When the first look is due: the initial delay after the start of the container, or now.
 WallTime firstProbe(const api::Probe& probe, WallTime started, WallTime now);
 
+// A container that was just started is hardly up yet, and a failure now would keep it from being ready for a
+// whole period. So the looks that count begin `kSettling` (or a period, if that is shorter) after the first
+// one is due; until then startup and readiness are looked at often, and only a success counts. The kubelet
+// has such a pause by its own slowness.
+inline constexpr Duration kSettling = std::chrono::seconds(1);
+// The pause after early look number `look` (from 0): doubling, longer for commands; nullopt: the looks that
+// count begin.
+std::optional<Duration> nextEarlyLook(const api::Probe& probe, int look);
+
 Duration periodOf(const api::Probe& probe);
 Duration timeoutOf(const api::Probe& probe);
 

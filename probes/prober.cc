@@ -42,7 +42,11 @@ class Prober::Worker {
     const auto& subject = instance_.subject;
     const WallTime now = prober_.effects_.clock.wall();
     Duration delay = firstProbe(probe_, subject.started_at, now) - now;
-    if (subject.adopted) delay = std::max(delay, spread(subject.id, periodOf(probe_)));
+    if (subject.adopted) return arm(std::max(delay, spread(subject.id, periodOf(probe_))));
+    const bool fresh = now - subject.started_at < kSettling || delay > Duration{0};
+    if (!fresh) return arm(delay);
+    if (kind_ == Kind::kLiveness) return arm(delay + std::min(kSettling, periodOf(probe_)));
+    early_ = 0;
     arm(delay);
   }
   void rest() {
@@ -73,6 +77,7 @@ class Prober::Worker {
 
   void turn() {
     if (skips()) return;
+    if (early_ == 0) began_ = prober_.effects_.clock.steady();
     tries_ = 0;
     attempt();
   }
@@ -109,6 +114,8 @@ class Prober::Worker {
 
   void onOutcome(Outcome outcome) {
     attempt_.reset();
+    if (early_ && outcome.verdict != Verdict::kSuccess) return onEarlyFailure();
+    early_.reset();
     if (outcome.verdict == Verdict::kError) {
       if (tries_ < kTries) return again();
       ++prober_.stats_.errors;
@@ -132,6 +139,17 @@ class Prober::Worker {
     if (step.reached && success && kind_ == Kind::kStartup) prober_.onStarted(instance_);
   }
 
+  // It is not up yet: no failure, and no news.
+  void onEarlyFailure() {
+    const auto pause = nextEarlyLook(probe_, (*early_)++);
+    const Duration settled = std::min(kSettling, periodOf(probe_));
+    if (!pause) {
+      early_.reset();
+      return arm(std::max<Duration>(began_ + settled - prober_.effects_.clock.steady(), Duration{0}));
+    }
+    timer_ = prober_.effects_.loop.after(*pause, [this] { turn(); });
+  }
+
   // Not from inside of what failed.
   void again() {
     timer_ = prober_.effects_.loop.after(Duration{0}, [this] { attempt(); });
@@ -149,6 +167,8 @@ class Prober::Worker {
   const api::Probe probe_;
   ProbeState state_;
   std::optional<SteadyTime> next_;
+  std::optional<int> early_;  // how many early looks there were; absent: looks count
+  SteadyTime began_{};        // the first early look
   int tries_ = 0;
   bool resting_ = false;
   Registration timer_;

@@ -74,7 +74,7 @@ struct World {
     made.id = ContainerId(id);
     made.pod = pod;
     made.container = "c";
-    made.started_at = realClock().wall();
+    made.started_at = realClock().wall() - 1h;  // every look counts
     return made;
   }
   // Runs the loop until `until` holds after some news, at most 20 s.
@@ -111,6 +111,34 @@ TEST(Prober, AFailedStartupRestsAndTheOthersNeverBegin) {
   EXPECT_EQ(world.notes.findings, std::vector<std::string>{"i Startup false"});
   EXPECT_EQ(world.notes.events, std::vector<std::string>{"c Unhealthy: Startup probe failed: not yet"});
   EXPECT_EQ(world.exec.runs, std::vector<std::string>{"i startup"});
+}
+
+TEST(Prober, AContainerThatWasJustStartedIsLookedAtOftenAndOnlySuccessCounts) {
+  World world;
+  world.pod->spec.containers[0].readiness_probe = World::command("ready");
+  world.exec.outcomes["ready"] = {
+      {Verdict::kFailure, "no"}, {Verdict::kFailure, "no"}, {Verdict::kSuccess, ""}};
+  Subject subject = world.subject("i");
+  subject.started_at = realClock().wall();
+  const auto begin = std::chrono::steady_clock::now();
+  world.prober.setSubjects(PodUid("u"), {subject});
+  world.run([&] { return !world.notes.findings.empty(); });
+  EXPECT_EQ(world.notes.findings, std::vector<std::string>{"i Readiness true"});
+  EXPECT_TRUE(world.notes.events.empty());
+  EXPECT_EQ(world.exec.runs.size(), 3U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+}
+
+TEST(Prober, OneThatDoesNotComeUpIsToldAfterASecond) {
+  World world;
+  world.pod->spec.containers[0].readiness_probe = World::command("ready");
+  world.exec.outcomes["ready"] = {{Verdict::kFailure, "no"}};
+  Subject subject = world.subject("i");
+  subject.started_at = realClock().wall();
+  world.prober.setSubjects(PodUid("u"), {subject});
+  world.run([&] { return !world.notes.findings.empty(); });
+  EXPECT_EQ(world.notes.findings, std::vector<std::string>{"i Readiness false"});
+  EXPECT_EQ(world.notes.events.size(), 1U);
 }
 
 TEST(Prober, AFailedLivenessIsToldOnceAndANewInstanceIsLookedAtAfresh) {

@@ -43,5 +43,20 @@ TEST(ProbeState, TheFirstLookWaitsForTheInitialDelayOnly) {
   EXPECT_EQ(firstProbe(probe, start, start + std::chrono::seconds(9)), start + std::chrono::seconds(9));
 }
 
+TEST(ProbeState, EarlyLooksGetRarerAndEndWithinASecondOrAPeriod) {
+  for (const bool command : {false, true}) {
+    api::Probe probe;
+    if (command) probe.exec = api::ExecAction{};
+    Duration passed{0};
+    int looks = 0;
+    while (const auto pause = nextEarlyLook(probe, looks)) {
+      passed += *pause;
+      ++looks;
+    }
+    EXPECT_EQ(looks, command ? 3 : 5);
+    EXPECT_LT(passed, kSettling);
+  }
+}
+
 }  // namespace
 }  // namespace keelson::probes
