@@ -40,7 +40,7 @@ test: ## build and run every test
 	@$(MAKE) --no-print-directory build images PRESET=dev TARGETS=all
 	$(SUDO) ctest --test-dir build/dev --output-on-failure
 
-bench: TARGETS += unpack_bench
+bench: TARGETS += unpack_bench fake-api-server
 bench: build images ## the budget of DESIGN.md, in ratios beside peers -> build/bench/report.json
 	@$(SUDO) python3 tests/bench/bench.py $(BUILD) build/images
 

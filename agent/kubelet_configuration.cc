@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <string_view>
 
-#include "agent/eviction_settings.h"
 #include "agent/kubelet_configuration_schema.h"
 #include "api/codec_impl.h"
+#include "kubelet/eviction/thresholds.h"
 
 namespace keelson::agent {
 namespace {
@@ -122,9 +122,10 @@ Result<KubeletConfiguration> decodeKubeletConfiguration(const json::value& docum
   resolveTimes(out, defaults);
   resolveNumbersAndTexts(out, defaults);
   if (!given("evictionHard"))
-    out.eviction_hard = defaultEvictionHard();
+    out.eviction_hard = kubelet::eviction::defaultEvictionHard();
   else if (out.merge_default_eviction_settings)
-    out.eviction_hard.merge(defaultEvictionHard());
+    for (const auto& threshold : kubelet::eviction::defaultEvictionHard())
+      out.eviction_hard.insert(threshold);
   return out;
 }
 

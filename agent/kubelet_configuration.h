@@ -140,7 +140,7 @@ struct KubeletConfiguration {
   bool seccomp_default = false;
   int64_t user_namespaces_ids_per_pod = 65536;
 
-  // Eviction. "<signal>: <quantity or percentage>"; eviction_settings.h parses them.
+  // Eviction. "<signal>: <quantity or percentage>"; thresholdConfig() hands them on.
   api::StringMap eviction_hard;
   api::StringMap eviction_soft;
   api::StringMap eviction_soft_grace_period;

@@ -1,6 +1,6 @@
 #include "agent/options.h"
 
-#include "agent/eviction_settings.h"
+#include "agent/reservations.h"
 #include "kubelet/eviction/thresholds.h"
 #include "kubelet/node/node_labels.h"
 #include "kubelet/node/version.h"
@@ -18,16 +18,6 @@ Result<api::ResourceList> resources(const api::StringMap& texts) {
   api::ResourceList list;
   for (const auto& [name, amount] : TRY(parseReserved(texts))) list[name] = amount;
   return list;
-}
-
-kubelet::eviction::ThresholdConfig thresholdConfig(const KubeletConfiguration& from) {
-  kubelet::eviction::ThresholdConfig config;
-  config.hard = from.eviction_hard;  // the defaults are in it already
-  config.soft = from.eviction_soft;
-  config.soft_grace_period = from.eviction_soft_grace_period;
-  config.minimum_reclaim = from.eviction_minimum_reclaim;
-  config.enforce_node_allocatable = from.enforce_node_allocatable;
-  return config;
 }
 
 // What a hard threshold keeps back of the node's capacity.

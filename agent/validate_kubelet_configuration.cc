@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <set>
 
-#include "agent/eviction_settings.h"
 #include "agent/feature_gates.h"
 #include "agent/kubelet_configuration.h"
+#include "agent/reservations.h"
 #include "api/quantity.h"
 #include "base/ip.h"
 
@@ -216,7 +216,7 @@ void checkResources(const KubeletConfiguration& c, Findings& f) {
   f.parses(parseCpuSet(c.reserved_system_cpus), "unable to parse reservedSystemCPUs (--reserved-cpus)");
   f.parses(parseReserved(c.system_reserved), "systemReserved (--system-reserved)");
   f.parses(parseReserved(c.kube_reserved), "kubeReserved (--kube-reserved)");
-  f.parses(parseEvictionThresholds(c), "eviction thresholds");
+  f.parses(kubelet::eviction::parseThresholds(thresholdConfig(c)), "eviction thresholds");
 }
 
 void checkFilesAndAddresses(const KubeletConfiguration& c, Findings& f) {

@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import sandbox  # noqa: E402
 from node import Node, SOURCE  # noqa: E402
 import containerd_peer  # noqa: E402
+import joined_bench  # noqa: E402
 
 sys.path.insert(0, str(SOURCE / "tests/images"))
 import registry as registry_module  # noqa: E402
@@ -214,6 +215,7 @@ def main():
     node = Node(build, registry=registry.address, extra_config=f"maxPods: {BURST + 10}").start()
     ours = measure_keelson(node)
     node.stop()
+    joined = joined_bench.measure(build, registry, cpu_ticks, pss_kib)
     peer = containerd_peer.Containerd(peers(build), work / "containerd", images)
     peer_name = "containerd + runc + CNI bridge (no kubelet)"
     theirs = {}
@@ -239,6 +241,7 @@ def main():
     report.add("CPU, 100 idle pods", ours["idle_cpu"], "%", 0.5, peer_name, theirs.get("idle_cpu"))
     report.add("exec of true, command to result, p50", ours["exec"], "ms", None, peer_name, theirs.get("exec"))
     report.add("restart with 100 pods: all adopted", ours["adopt"], "s", 1)
+    joined_bench.report(report, joined)
     for program in sorted((build / "tests/bench").glob("*_bench")):
         if os.access(program, os.X_OK):
             for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines():

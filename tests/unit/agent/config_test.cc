@@ -281,7 +281,7 @@ TEST(Config, ChecksValuesInUpstreamsWords) {
       {"featureGates: {NotAGate: true}", "unrecognized feature gate: NotAGate"},
       {"featureGates: {ImageVolume: false}",
        "cannot set feature gate ImageVolume to false, feature is locked"},
-      {"evictionHard: {memory.free: 1Gi}", "unrecognized eviction signal \"memory.free\""},
+      {"evictionHard: {memory.free: 1Gi}", "unsupported eviction signal memory.free"},
       {"evictionSoft: {memory.available: 1Gi}", "grace period must be specified"},
       {"evictionHard: {nodefs.available: 101%}", "percentage"},
       {"systemReserved: {gpu: one}", "cannot reserve \"gpu\" resource"},
