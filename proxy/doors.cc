@@ -175,6 +175,7 @@ class Resolver {
     Door inner = door;
     inner.cluster_ip = true;
     const bool internal_local = spec.internal_traffic_policy == "Local";
+    inner.everyone_local = internal_local;
     inner.everyone = internal_local ? choice.local : choice.cluster;
     inner.everyone_withheld = internal_local && choice.local.empty() && choice.any;
     put({cluster_ip, cluster_ip.family, *protocol, static_cast<uint16_t>(port.port)}, inner);

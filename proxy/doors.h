@@ -50,6 +50,7 @@ struct Door {
   std::vector<Backend> everyone;  // sorted, unless a back end arranged it
   bool local_only = false;        // for outside clients
   std::vector<Backend> outside;   // likewise; unused unless local_only
+  bool everyone_local = false;    // `everyone` is of this node by policy Local (internal)
   // There are endpoints, but the policy leaves none: packets are dropped, not rejected, so that clients try
   // elsewhere.
   bool everyone_withheld = false, outside_withheld = false;

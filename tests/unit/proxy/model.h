@@ -21,8 +21,13 @@ struct Objects {
 
 class Model {
  public:
-  Model(const Objects& objects, std::vector<IpPrefix> cluster)
-      : objects_(objects), cluster_(std::move(cluster)) {}
+  // Where two ways are right: iptables does as kube-proxy does. It masquerades the node's own connections to
+  // a cluster IP, and not what pods send to a node port of policy Local; and a balancer's address without
+  // endpoints rejects every source, also those that it would drop.
+  enum class Ways { kNftables, kIptables };
+
+  Model(const Objects& objects, std::vector<IpPrefix> cluster, Ways ways = Ways::kNftables)
+      : objects_(objects), cluster_(std::move(cluster)), ways_(ways) {}
 
   // The outcomes in Tracer's words.
   std::set<std::string> meets(const Packet& packet) const {
@@ -63,6 +68,7 @@ class Model {
         const bool allowed = std::any_of(ranges.begin(), ranges.end(), [&](const std::string& range) {
           return IpPrefix::parse(range).value().contains(packet.source);
         });
+        if (ways_ == Ways::kIptables && usable(service, port, false, packet).empty()) continue;
         if (!ranges.empty() && !allowed) return std::set<std::string>{"drop"};
       }
     }
@@ -76,10 +82,10 @@ class Model {
                                const Packet& packet) const {
     const auto all = usable(service, port, false, packet);
     if (all.empty()) return {"reject"};
-    if (service.spec.internal_traffic_policy != "Local") return answers(all, packet, !fromCluster(packet));
+    if (service.spec.internal_traffic_policy != "Local") return answers(all, packet, toClusterIp(packet));
     const auto local = usable(service, port, true, packet);
     if (local.empty()) return {"drop"};
-    return answers(local, packet, !fromCluster(packet));
+    return answers(local, packet, toClusterIp(packet));
   }
 
   std::set<std::string> outside(const api::Service& service, const api::ServicePort& port,
@@ -87,10 +93,15 @@ class Model {
     const auto all = usable(service, port, false, packet);
     if (all.empty()) return {"reject"};
     if (service.spec.external_traffic_policy != "Local") return answers(all, packet, true);
-    if (fromCluster(packet)) return answers(all, packet, node_port);
+    if (fromCluster(packet))
+      return answers(all, packet, ways_ == Ways::kNftables ? node_port : packet.source_local);
     const auto local = usable(service, port, true, packet);
     if (local.empty()) return {"drop"};
     return answers(local, packet, false);
+  }
+
+  bool toClusterIp(const Packet& packet) const {
+    return !fromCluster(packet) || (ways_ == Ways::kIptables && packet.source_local);
   }
 
   bool fromCluster(const Packet& packet) const {
@@ -133,6 +144,7 @@ class Model {
 
   const Objects& objects_;
   const std::vector<IpPrefix> cluster_;
+  const Ways ways_;
 };
 
 // A life of a few services, each step a small change. The same seed gives the same life.
