@@ -137,6 +137,9 @@ Set setOf(const nftnl_set* set) {
     out.kind = data == NFT_DATA_VERDICT ? SetKind::kVerdictMap : SetKind::kMap;
     if (out.kind == SetKind::kMap) out.data = fieldsOfNumber(data);
   }
+  const uint32_t flags = nftnl_set_is_set(set, NFTNL_SET_FLAGS) ? nftnl_set_get_u32(set, NFTNL_SET_FLAGS) : 0;
+  if ((flags & NFT_SET_EVAL) && nftnl_set_is_set(set, NFTNL_SET_TIMEOUT))
+    out.timeout = std::chrono::seconds(nftnl_set_get_u64(set, NFTNL_SET_TIMEOUT) / 1000);
   if (nftnl_set_is_set(set, NFTNL_SET_DESC_SIZE)) out.size = nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE);
   return out;
 }
@@ -314,7 +317,8 @@ Result<void> KernelNft::readTable(const Table& table, TableState& state, Stop& s
         return {};
       },
       stop));
-  for (auto& [name, set] : state.sets) TRY(readSettled(table, set, stop));
+  for (auto& [name, set] : state.sets)
+    if (!set.set.timeout) TRY(readSettled(table, set, stop));
   return {};
 }
 

@@ -30,7 +30,7 @@ struct ChainState {
 
 struct SetState {
   Set set;                                            // without typeof origin, which only nft(8) keeps
-  std::unordered_map<std::string, Element> elements;  // by key
+  std::unordered_map<std::string, Element> elements;  // by key; of a set that rules fill: none
 };
 
 struct TableState {
@@ -40,9 +40,17 @@ struct TableState {
   std::map<std::string, SetState> sets;
 };
 
-// The batch that turns `have` into `want`; empty when they are the same. A difference in
-// structure (chain, rule or set missing, extra or other) replaces the whole table in one step;
-// else only elements change. Pure. An encoding error names the rule.
+// How the sets, chains and rules of a table become the wanted ones, elements aside: `grow` first, `shrink`
+// when no element refers to what it removes. `anew`: the table is made (again), without elements.
+struct StructurePlan {
+  bool anew = false;
+  Batch grow, shrink;
+};
+Result<StructurePlan> planStructure(const TableState& have, const TableContent& want);
+
+// The batch that turns `have` into `want`, touching nothing that is right already; empty when they are the
+// same. Only a base chain or a set of another form, which the kernel cannot change, replaces the whole table
+// in one step. Pure. An encoding error names the rule.
 Result<Batch> planTable(const TableState& have, const TableContent& want);
 
 // True for the error of commit() when the ruleset changed since `generation`: read back and try again.
@@ -78,7 +86,8 @@ class NftWatch {
 
   int fd() const { return socket_.fd(); }  // readable when something changed; non-blocking
 
-  // The generations made since the last call; `lost` means that there were more (look once).
+  // The generations made since the last call, by other processes as far as that can be told (not inside a pid
+  // namespace); `lost` means that there were more (look once).
   struct Changes {
     std::vector<uint32_t> generations;
     bool lost = false;

@@ -305,8 +305,9 @@ std::string renderOperation(const Operation& operation) {
             return fmt::format("delete rule {} {} handle {}", tableText(op.table), op.chain, op.handle);
           },
           [](const AddSet& op) {
-            return fmt::format("add {} {} {} {{ {}; }}", op.set.kind == SetKind::kSet ? "set" : "map",
-                               tableText(op.table), op.set.name, renderSetHead(op.set));
+            return fmt::format("add {} {} {} {{ {};{} }}", op.set.kind == SetKind::kSet ? "set" : "map",
+                               tableText(op.table), op.set.name, renderSetHead(op.set),
+                               op.set.timeout ? " flags dynamic,timeout;" : "");
           },
           [](const DeleteSet& op) { return fmt::format("delete set {} {}", tableText(op.table), op.set); },
           [](const FlushSet& op) { return fmt::format("flush set {} {}", tableText(op.table), op.set); },

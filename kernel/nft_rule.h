@@ -96,6 +96,16 @@ struct SetMatch {  // "ip saddr . ip daddr @hairpin"
   std::string set;
   Compare compare = Compare::kEqual;
 };
+struct NumgenMatch {  // "numgen random mod 3 0": true for one packet of three
+  uint32_t modulus = 1;
+  uint32_t value = 0;
+};
+// "update @seen { ip saddr }": puts the key into a set with a timeout, or renews it there. Ends the rule when
+// the set is full.
+struct SetUpdate {
+  Key key;
+  std::string set;
+};
 struct VerdictLookup {  // "ip daddr . meta l4proto . th dport vmap @svc"
   Key key;
   std::string map;
@@ -125,9 +135,9 @@ struct Verdict {
   bool operator==(const Verdict&) const = default;
 };
 
-using Statement =
-    std::variant<AddressMatch, InterfaceMatch, ProtocolMatch, PortMatch, LocalMatch, CtMatch, MarkMatch,
-                 MarkSet, SetMatch, VerdictLookup, NatLookup, NatTo, Masquerade, Reject, Counter, Verdict>;
+using Statement = std::variant<AddressMatch, InterfaceMatch, ProtocolMatch, PortMatch, LocalMatch, CtMatch,
+                               MarkMatch, MarkSet, SetMatch, NumgenMatch, SetUpdate, VerdictLookup, NatLookup,
+                               NatTo, Masquerade, Reject, Counter, Verdict>;
 
 struct Rule {
   std::vector<Statement> statements;

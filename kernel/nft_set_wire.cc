@@ -126,7 +126,12 @@ Result<SetPtr> encodeSet(const Table& table, const Set& set, uint32_t id) {
   nftnl_set_set_str(out, NFTNL_SET_TABLE, table.name.c_str());
   nftnl_set_set_str(out, NFTNL_SET_NAME, set.name.c_str());
   nftnl_set_set_u32(out, NFTNL_SET_ID, id);
-  nftnl_set_set_u32(out, NFTNL_SET_FLAGS, set.kind == SetKind::kSet ? 0 : NFT_SET_MAP);
+  uint32_t flags = set.kind == SetKind::kSet ? 0 : NFT_SET_MAP;
+  if (set.timeout) {
+    flags |= NFT_SET_TIMEOUT | NFT_SET_EVAL;
+    nftnl_set_set_u64(out, NFTNL_SET_TIMEOUT, static_cast<uint64_t>(set.timeout->count()) * 1000);
+  }
+  nftnl_set_set_u32(out, NFTNL_SET_FLAGS, flags);
   nftnl_set_set_u32(out, NFTNL_SET_KEY_TYPE, typeNumber(set.key));
   nftnl_set_set_u32(out, NFTNL_SET_KEY_LEN, static_cast<uint32_t>(packedSize(set.key)));
   if (set.kind == SetKind::kMap) {

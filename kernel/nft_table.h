@@ -1,6 +1,7 @@
 // What a table holds: chains, sets, maps and their elements, as values.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ struct Set {
   Fields key;
   Fields data;        // of kMap
   uint32_t size = 0;  // 0: unlimited
+  // Present: filled by rules (SetUpdate), which is none of our business; elements leave after this time.
+  std::optional<std::chrono::seconds> timeout;
 };
 
 // One element. `key` and `data` are built by Packed; `verdict` is a verdict map's data.

@@ -170,6 +170,10 @@ std::string statementText(Family family, const Statement& statement) {
           [](const SetMatch& m) {
             return fmt::format("{} {}@{}", keyText(m.key), compareText(m.compare), m.set);
           },
+          [](const NumgenMatch& m) {
+            return fmt::format("{} {}", renderSelector(Numgen{m.modulus}), m.value);
+          },
+          [](const SetUpdate& u) { return fmt::format("update @{} {{ {} }}", u.set, keyText(u.key)); },
           [](const VerdictLookup& l) { return fmt::format("{} vmap @{}", keyText(l.key), l.map); },
           [&](const NatLookup& l) {
             return fmt::format("{} {} to {} map @{}", l.kind == NatKind::kDnat ? "dnat" : "snat",
@@ -261,10 +265,21 @@ const char* hookText(Hook hook) {
   return kNames[static_cast<size_t>(hook)];
 }
 
+// "1d2h3m4s", without what is zero.
+std::string timeText(std::chrono::seconds time) {
+  std::string text;
+  for (const auto& [unit, name] : {std::pair{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}}) {
+    if (time.count() >= unit) text += fmt::format("{}{}", time.count() / unit, name);
+    time %= unit;
+  }
+  return text;
+}
+
 std::string setText(const Set& set, const std::vector<Element>& elements) {
   std::string text = fmt::format("\t{} {} {{\n\t\t{}\n", set.kind == SetKind::kSet ? "set" : "map", set.name,
                                  renderSetHead(set));
   if (set.size != 0) text += fmt::format("\t\tsize {}\n", set.size);
+  if (set.timeout) text += fmt::format("\t\tflags dynamic,timeout\n\t\ttimeout {}\n", timeText(*set.timeout));
   if (!elements.empty()) {
     auto sorted = elements;
     std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.key < b.key; });

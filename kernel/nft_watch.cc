@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "base/fs.h"
 #include "kernel/nft.h"
 
 namespace keelson::kernel::nft {
@@ -30,6 +31,33 @@ Result<void> onlyNewGenerations(int fd) {
   if (::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
     return sysError("attach filter");
   return {};
+}
+
+struct Made {
+  std::optional<uint32_t> id;
+  uint32_t pid = 0;
+  std::string program;  // comm
+};
+Made generationOf(const nlmsghdr& message) {
+  Made made;
+  forEachAttribute(message, sizeof(nfgenmsg), [&](const nlattr& attribute) {
+    const uint16_t type = mnl_attr_get_type(&attribute);
+    const bool number = mnl_attr_get_payload_len(&attribute) == sizeof(uint32_t);
+    if (type == NFTA_GEN_ID && number) made.id = ntohl(mnl_attr_get_u32(&attribute));
+    if (type == NFTA_GEN_PROC_PID && number) made.pid = ntohl(mnl_attr_get_u32(&attribute));
+    if (type == NFTA_GEN_PROC_NAME && mnl_attr_validate(&attribute, MNL_TYPE_NUL_STRING) >= 0)
+      made.program = mnl_attr_get_str(&attribute);
+  });
+  return made;
+}
+
+// The kernel names the thread that committed. Inside a pid namespace its number means nothing to us, and our
+// own commits are told as others'.
+bool isOwn(const Made& made) {
+  constexpr size_t kMaxComm = 64;
+  if (made.pid == 0) return false;
+  const auto name = readFile(fmt::format("/proc/self/task/{}/comm", made.pid), kMaxComm);
+  return name.ok() && *name == made.program + "\n";
 }
 
 }  // namespace
@@ -59,11 +87,8 @@ NftWatch::Changes NftWatch::drain() {
     auto left = static_cast<unsigned>(n);
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer); NLMSG_OK(message, left);
          message = NLMSG_NEXT(message, left)) {
-      forEachAttribute(*message, sizeof(nfgenmsg), [&](const nlattr& attribute) {
-        if (mnl_attr_get_type(&attribute) == NFTA_GEN_ID &&
-            mnl_attr_get_payload_len(&attribute) == sizeof(uint32_t))
-          changes.generations.push_back(ntohl(mnl_attr_get_u32(&attribute)));
-      });
+      const auto made = generationOf(*message);
+      if (made.id && !isOwn(made)) changes.generations.push_back(*made.id);
     }
   }
   changes.lost = true;

@@ -115,6 +115,19 @@ class Writer {
     if (expr && match.compare == Compare::kNotEqual)
       nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
   }
+  void operator()(const NumgenMatch& match) {
+    load(Numgen{match.modulus}, 0);
+    compare(Compare::kEqual, &match.value, sizeof match.value);
+  }
+  void operator()(const SetUpdate& update) {
+    loadKey(update.key);
+    auto* expr = append("dynset");
+    if (!expr) return;
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, reg(0));
+    nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, update.set.c_str());
+    nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, 0);  // the set's own, as the kernel dumps it
+  }
   void operator()(const VerdictLookup& vmap) {
     loadKey(vmap.key);
     if (auto* expr = lookup(vmap.map)) nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);

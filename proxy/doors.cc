@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace keelson::proxy {
 namespace {
@@ -91,41 +92,37 @@ Choice choose(const std::vector<Candidate>& candidates, const NodeFacts& node) {
 
 class Resolver {
  public:
-  Resolver(const std::vector<SlicePtr>& slices, const NodeFacts& node) : node_(node) {
-    for (const auto& slice : slices) {
-      const auto& labels = slice->metadata.labels;
-      const auto service = labels.find(api::kServiceNameLabel);
-      if (service == labels.end() || labels.count(kHeadlessLabel)) continue;
-      slices_[slice->metadata.namespace_ + "/" + service->second].push_back(slice);
-    }
-  }
+  Resolver(const api::Service& service, const std::vector<SlicePtr>& slices, const NodeFacts& node)
+      : service_(service),
+        slices_(slices),
+        node_(node),
+        name_(service.metadata.namespace_ + "/" + service.metadata.name) {}
 
-  void add(const api::Service& service) {
-    const auto& spec = service.spec;
-    name_ = service.metadata.namespace_ + "/" + service.metadata.name;
-    if (spec.type == "ExternalName" || service.metadata.labels.count(kProxyNameLabel)) return;
-    if (spec.cluster_ips.empty() || spec.cluster_ips.front() == "None") return;
+  ServiceDoors resolve() {
+    const auto& spec = service_.spec;
+    if (spec.type == "ExternalName" || service_.metadata.labels.count(kProxyNameLabel)) return {};
+    if (spec.cluster_ips.empty() || spec.cluster_ips.front() == "None") return {};
     for (const auto& text : spec.cluster_ips) {
       const auto address = IpAddress::parse(text);
       if (!address) {
         problem("clusterIP " + text + " is no address");
         continue;
       }
-      for (const auto& port : spec.ports) addPort(service, port, *address);
+      for (const auto& port : spec.ports) addPort(port, *address);
     }
+    if (spec.health_check_node_port > 0 && spec.health_check_node_port <= 65535 &&
+        spec.type == "LoadBalancer" && spec.external_traffic_policy == "Local")
+      resolved_.health = HealthPort{static_cast<uint16_t>(spec.health_check_node_port), local_ready_.size()};
+    return std::move(resolved_);
   }
-
-  Resolved take() { return std::move(resolved_); }
 
  private:
   void problem(const std::string& what) { resolved_.problems.push_back("service " + name_ + ": " + what); }
 
   std::vector<Candidate> candidates(const api::ServicePort& port, IpFamily family) const {
     std::vector<Candidate> found;
-    const auto slices = slices_.find(name_);
-    if (slices == slices_.end()) return found;
     const std::string type = family == IpFamily::kV4 ? "IPv4" : "IPv6";
-    for (const auto& slice : slices->second) {
+    for (const auto& slice : slices_) {
       if (slice->address_type != type) continue;
       for (const auto& target : slice->ports) {
         const bool meant = target.name.value_or("") == port.name &&
@@ -161,12 +158,15 @@ class Resolver {
     found.push_back(std::move(made));
   }
 
-  void addPort(const api::Service& service, const api::ServicePort& port, const IpAddress& cluster_ip) {
+  void addPort(const api::ServicePort& port, const IpAddress& cluster_ip) {
     const auto protocol = protocolOf(port.protocol);
     if (!protocol || port.port < 1 || port.port > 65535)
       return problem(fmt::format("port {} {}", port.port, port.protocol));
-    const auto& spec = service.spec;
-    const Choice choice = choose(candidates(port, cluster_ip.family), node_);
+    const auto& spec = service_.spec;
+    const auto found = candidates(port, cluster_ip.family);
+    for (const auto& candidate : found)
+      if (candidate.ready && candidate.backend.local) local_ready_.insert(candidate.backend.address);
+    const Choice choice = choose(found, node_);
     Door door;
     door.service = name_ + ":" + port.name;
     if (spec.session_affinity == "ClientIP")
@@ -175,6 +175,7 @@ class Resolver {
     Door inner = door;
     inner.cluster_ip = true;
     const bool internal_local = spec.internal_traffic_policy == "Local";
+    inner.everyone_local = internal_local;
     inner.everyone = internal_local ? choice.local : choice.cluster;
     inner.everyone_withheld = internal_local && choice.local.empty() && choice.any;
     put({cluster_ip, cluster_ip.family, *protocol, static_cast<uint16_t>(port.port)}, inner);
@@ -189,10 +190,11 @@ class Resolver {
       putAddress(text, door, cluster_ip.family, *protocol, port.port);
     if (spec.type == "LoadBalancer") {
       Door balanced = door;
+      balanced.balancer = true;
       balanced.source_ranges = sourceRanges(spec, cluster_ip.family);
-      for (const auto& ingress : service.status.load_balancer_ingress)
+      for (const auto& ingress : service_.status.load_balancer_ingress)
         if (!ingress.ip.empty() && ingress.ip_mode != "Proxy")
-          putAddress(ingress.ip, balanced, cluster_ip.family, *protocol, port.port);
+          putAddress(ingress.ip, admitNode(balanced, ingress.ip), cluster_ip.family, *protocol, port.port);
     }
     const bool has_node_port = spec.type == "NodePort" || spec.type == "LoadBalancer";
     if (has_node_port && port.node_port > 0 && port.node_port <= 65535)
@@ -209,6 +211,18 @@ class Resolver {
     return ranges;
   }
 
+  // Where the node itself may come from, what it sends with the balancer's address as source may come, too.
+  Door admitNode(Door door, const std::string& address) const {
+    const auto parsed = IpAddress::parse(address);
+    const auto admits = [&](const IpPrefix& range) {
+      return std::any_of(node_.addresses.begin(), node_.addresses.end(),
+                         [&](const IpAddress& own) { return range.contains(own); });
+    };
+    if (parsed && std::any_of(door.source_ranges.begin(), door.source_ranges.end(), admits))
+      door.source_ranges.push_back({*parsed, static_cast<uint8_t>(parsed->size() * 8)});
+    return door;
+  }
+
   void putAddress(const std::string& text, const Door& door, IpFamily family, uint8_t protocol,
                   int32_t port) {
     const auto address = IpAddress::parse(text);
@@ -217,15 +231,17 @@ class Resolver {
   }
 
   void put(const DoorKey& key, const Door& door) {
-    const auto [place, fresh] = resolved_.doors.emplace(key, door);
-    if (!fresh && place->second.service != door.service)
-      problem(fmt::format("{} is {}'s already", key.str(), place->second.service));
+    const auto same = [&](const auto& known) { return known.first == key; };
+    if (std::any_of(resolved_.doors.begin(), resolved_.doors.end(), same)) return;
+    resolved_.doors.emplace_back(key, std::make_shared<const Door>(door));
   }
 
+  const api::Service& service_;
+  const std::vector<SlicePtr>& slices_;
   const NodeFacts& node_;
-  std::map<std::string, std::vector<SlicePtr>> slices_;
-  std::string name_;
-  Resolved resolved_;
+  const std::string name_;
+  std::set<IpAddress> local_ready_;
+  ServiceDoors resolved_;
 };
 
 }  // namespace
@@ -237,19 +253,60 @@ std::string DoorKey::str() const {
   return fmt::format("{}:{}/{}", address->str(), port, name);
 }
 
+std::vector<DoorChange> changesBetween(const Doors& before, const Doors& now) {
+  std::vector<DoorChange> changes;
+  for (const auto& [key, door] : before)
+    if (!now.count(key)) changes.push_back({key, door, nullptr});
+  for (const auto& [key, door] : now) {
+    const auto was = before.find(key);
+    if (was == before.end())
+      changes.push_back({key, nullptr, door});
+    else if (was->second != door && *was->second != *door)
+      changes.push_back({key, was->second, door});
+  }
+  return changes;
+}
+
+ServiceDoors resolveService(const api::Service& service, const std::vector<SlicePtr>& slices,
+                            const NodeFacts& node) {
+  return Resolver(service, slices, node).resolve();
+}
+
+std::string serviceOf(const api::EndpointSlice& slice) {
+  const auto& labels = slice.metadata.labels;
+  const auto service = labels.find(api::kServiceNameLabel);
+  if (service == labels.end() || labels.count(kHeadlessLabel)) return "";
+  return slice.metadata.namespace_ + "/" + service->second;
+}
+
+bool precedes(const api::Service& a, const api::Service& b) {
+  const auto born_a = a.metadata.creation_timestamp.value_or(WallTime{});
+  const auto born_b = b.metadata.creation_timestamp.value_or(WallTime{});
+  return std::tie(born_a, a.metadata.namespace_, a.metadata.name) <
+         std::tie(born_b, b.metadata.namespace_, b.metadata.name);
+}
+
 Resolved resolveDoors(const std::vector<ServicePtr>& services, const std::vector<SlicePtr>& slices,
                       const NodeFacts& node) {
+  std::map<std::string, std::vector<SlicePtr>> by_service;
+  for (const auto& slice : slices) by_service[serviceOf(*slice)].push_back(slice);
   std::vector<ServicePtr> ordered = services;
-  std::sort(ordered.begin(), ordered.end(), [](const ServicePtr& a, const ServicePtr& b) {
-    const auto key = [](const ServicePtr& s) {
-      return std::tuple(s->metadata.creation_timestamp.value_or(WallTime{}), s->metadata.namespace_,
-                        s->metadata.name);
-    };
-    return key(a) < key(b);
-  });
-  Resolver resolver(slices, node);
-  for (const auto& service : ordered) resolver.add(*service);
-  return resolver.take();
+  std::sort(ordered.begin(), ordered.end(),
+            [](const ServicePtr& a, const ServicePtr& b) { return precedes(*a, *b); });
+  Resolved resolved;
+  for (const auto& service : ordered) {
+    const std::string name = service->metadata.namespace_ + "/" + service->metadata.name;
+    auto one = resolveService(*service, by_service[name], node);
+    for (auto& problem : one.problems) resolved.problems.push_back(std::move(problem));
+    if (one.health) resolved.health[name] = *one.health;
+    for (auto& [key, door] : one.doors) {
+      const auto [place, fresh] = resolved.doors.emplace(key, door);
+      if (!fresh)
+        resolved.problems.push_back(
+            fmt::format("service {}: {} is {}'s already", name, key.str(), place->second->service));
+    }
+  }
+  return resolved;
 }
 
 }  // namespace keelson::proxy

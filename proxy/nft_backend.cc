@@ -1,10 +1,6 @@
 #include "proxy/nft_backend.h"
 
-#include <netinet/in.h>
-
-#include <algorithm>
-
-#include "kernel/conntrack.h"
+#include <cerrno>
 
 namespace keelson::proxy {
 namespace {
@@ -13,105 +9,84 @@ using namespace kernel::nft;
 
 constexpr int kTries = 32;  // each lost to somebody else's commit
 
-Table tableOf(IpFamily family, const NftSettings& settings) {
-  return {family == IpFamily::kV4 ? Family::kIp : Family::kIp6, settings.table};
-}
-
-// What the kernel has after a batch of nothing but elements; nullopt if the batch has more.
-std::optional<TableState> after(TableState have, const Batch& batch, uint32_t generation,
-                                SyncReport& report) {
-  for (const auto& operation : batch.operations) {
-    if (const auto* add = std::get_if<AddElements>(&operation)) {
-      auto& elements = have.sets[add->set.name].elements;
-      for (const auto& element : add->elements) elements.insert_or_assign(element.key, element);
-      report.elements += add->elements.size();
-    } else if (const auto* gone = std::get_if<DeleteElements>(&operation)) {
-      auto& elements = have.sets[gone->set.name].elements;
-      for (const auto& element : gone->elements) elements.erase(element.key);
-      report.elements += gone->elements.size();
-    } else {
-      report.structure = true;
-      return std::nullopt;
-    }
-  }
-  have.generation = generation;
-  return have;
-}
-
-bool lost(const std::vector<Backend>& before, const std::vector<Backend>& now) {
-  return !std::includes(now.begin(), now.end(), before.begin(), before.end());
-}
-
 }  // namespace
 
-std::vector<DoorKey> staleUdpDoors(const Doors& before, const Doors& now) {
-  std::vector<DoorKey> stale;
-  static const Door kNone;
-  const auto look = [&](const DoorKey& key, const Door& was, const Door& is) {
-    const bool first = was.everyone.empty() && !is.everyone.empty();
-    if (first || lost(was.everyone, is.everyone) || lost(was.outside, is.outside)) stale.push_back(key);
-  };
-  for (const auto& [key, door] : before) {
-    if (key.protocol != IPPROTO_UDP) continue;
-    const auto found = now.find(key);
-    look(key, door, found == now.end() ? kNone : found->second);
+Result<void> NftBackend::commit(Known& known, NftSteps steps, Others others, SyncReport& report, Stop& stop) {
+  if (steps.commits.empty() && steps.shrink.empty()) return {};
+  auto nft = TRY(openNft());
+  for (const auto& batch : steps.commits) {
+    auto made = nft->commit(batch, known.generation, stop);
+    for (int i = 0; !made && isStale(made.error()) && others == Others::kElsewhere && i < kTries; ++i) {
+      known.generation = TRY(nft->generation(stop));
+      made = nft->commit(batch, known.generation, stop);
+    }
+    known.generation = TRY(std::move(made));
+    report.generations.push_back(known.generation);
   }
-  for (const auto& [key, door] : now)
-    if (key.protocol == IPPROTO_UDP && !before.count(key)) look(key, kNone, door);
-  return stale;
+  report.elements += steps.elements;
+  report.structure = report.structure || steps.structure;
+  if (steps.shrink.empty()) return {};
+  const auto shrunk = nft->commit(steps.shrink, known.generation, stop);
+  if (shrunk) {
+    known.generation = *shrunk;
+    report.generations.push_back(*shrunk);
+  } else if (shrunk.error().sys == EBUSY || isStale(shrunk.error())) {
+    known.program.keepShrink();
+  } else {
+    return shrunk.error();
+  }
+  return {};
 }
 
-Result<void> NftBackend::commit(IpFamily family, const Doors& doors, SyncReport& report, Stop& stop) {
-  const TableContent want = buildNftTable(doors, family, settings_);
+Result<void> NftBackend::compare(IpFamily family, const Doors& doors, SyncReport& report, Stop& stop) {
+  report.full = true;
   auto nft = TRY(openNft());
   for (int i = 0; i < kTries; ++i) {
-    if (!have_.count(family)) have_[family] = TRY(nft->read(want.table, stop));
-    TableState& have = have_[family];
-    const Batch batch = TRY(planTable(have, want));
-    if (batch.empty()) return {};
-    const auto generation = nft->commit(batch, have.generation, stop);
-    if (generation) {
-      report.generations.push_back(*generation);
-      auto known = after(std::move(have), batch, *generation, report);
-      have_.erase(family);
-      if (known) have_[family] = std::move(*known);
+    const auto have = TRY(nft->read(nftTable(family, settings_), stop));
+    Known known{NftProgram(family, settings_), have.generation};
+    auto done = commit(known, TRY(known.program.start(have, doors)), Others::kAnywhere, report, stop);
+    if (done) {
+      programs_.erase(family);
+      programs_.emplace(family, std::move(known));
       return {};
     }
-    have_.erase(family);
-    if (!isStale(generation.error())) return generation.error();
+    if (!isStale(done.error())) return done;
     TRY(stop.check("nft commit"));
   }
   return makeError(Code::kUnavailable, "nft table {}: {} commits in a row met somebody else's",
                    settings_.table, kTries);
 }
 
-Result<SyncReport> NftBackend::sync(const Doors& doors, Stop& stop) {
+Result<SyncReport> NftBackend::sync(const Doors& doors, const std::vector<DoorChange>& changes, Stop& stop) {
   SyncReport report;
-  for (const IpFamily family : families_) TRY_CTX(commit(family, doors, report, stop), "services");
-  // Rules before flows: a flow forgotten earlier could come back under the old rules. Of an earlier life
-  // nothing is known: what it left undone is done for every door.
-  for (const auto& key : staleUdpDoors(done_.value_or(Doors{}), doors))
-    report.forgotten_flows +=
-        TRY_CTX(kernel::forgetUdpFlows(key.family, key.port, key.address, stop), "flows of {}", key.str());
-  done_ = doors;
+  for (const IpFamily family : families_) {
+    const auto known = programs_.find(family);
+    if (known != programs_.end()) {
+      const auto done =
+          commit(known->second, known->second.program.change(changes), Others::kElsewhere, report, stop);
+      if (done) continue;
+      programs_.erase(known);
+    }
+    TRY_CTX(compare(family, doors, report, stop), "services");
+  }
   return report;
 }
 
 Result<void> NftBackend::remove(Stop& stop) {
   auto nft = TRY(openNft());
   for (const IpFamily family : families_) {
+    const Table table = nftTable(family, settings_);
     for (int i = 0;; ++i) {
-      const auto have = TRY(nft->read(tableOf(family, settings_), stop));
+      const auto have = TRY(nft->read(table, stop));
       if (!have.exists) break;
       Batch batch;
-      batch.add(DeleteTable{tableOf(family, settings_)});
+      batch.add(DeleteTable{table});
       const auto done = nft->commit(batch, have.generation, stop);
       if (done) break;
       if (!isStale(done.error()) || i == kTries) return done.error();
     }
   }
   distrust();
-  done_.reset();
   return {};
 }
 

@@ -2,50 +2,41 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <vector>
 
-#include "base/executor.h"
 #include "kernel/nft.h"
-#include "proxy/nft_rules.h"
+#include "proxy/data_plane.h"
+#include "proxy/nft_program.h"
 
 namespace keelson::proxy {
 
-// What a sync did.
-struct SyncReport {
-  size_t elements = 0;                // added and deleted
-  bool structure = false;             // a table was made anew
-  size_t forgotten_flows = 0;         // of UDP
-  std::vector<uint32_t> generations;  // of the ruleset, made by us
-};
-
-// Keeps in memory what the kernel has, so that a usual sync reads nothing; reads back at the first one, after
-// a refusal and when told that somebody else touched the ruleset. Each family is one commit: all or nothing.
-// Home: one strand.
-class NftBackend {
+// Each family is a table of its own; a usual sync is one commit in each. Home: one strand.
+class NftBackend final : public DataPlane {
  public:
   NftBackend(NftSettings settings, std::vector<IpFamily> families)
       : settings_(std::move(settings)), families_(std::move(families)) {}
 
-  // Makes the tables what `doors` asks for; what is right already is not touched. Then forgets UDP flows
-  // through doors that lost an endpoint or gained their first.
-  Result<SyncReport> sync(const Doors& doors, Stop& stop);
-  // What is in the kernel may be something else by now.
-  void distrust() { have_.clear(); }
-  // Removes the tables. Fine if absent.
-  Result<void> remove(Stop& stop);
+  Result<SyncReport> sync(const Doors& doors, const std::vector<DoorChange>& changes, Stop& stop) override;
+  void distrust() override { programs_.clear(); }
+  Result<bool> intact(Stop&) override { return true; }  // foreign changes are heard
+  Result<void> remove(Stop& stop) override;
 
  private:
-  Result<void> commit(IpFamily family, const Doors& doors, SyncReport& report, Stop& stop);
+  struct Known {
+    NftProgram program;
+    uint32_t generation = 0;  // of the ruleset, after our last commit
+  };
+
+  // A commit of somebody else since ours is taken for one to another table: ours is watched (NftWatch) and
+  // compared again when it was touched. While it is compared there is no such doubt to give.
+  enum class Others { kElsewhere, kAnywhere };
+
+  Result<void> compare(IpFamily family, const Doors& doors, SyncReport& report, Stop& stop);
+  Result<void> commit(Known& known, NftSteps steps, Others others, SyncReport& report, Stop& stop);
 
   const NftSettings settings_;
   const std::vector<IpFamily> families_;
-  std::map<IpFamily, kernel::nft::TableState> have_;
-  std::optional<Doors> done_;  // what the last sync made
+  std::map<IpFamily, Known> programs_;  // of the families whose table is known
 };
-
-// The UDP doors whose flows must be forgotten when `now` takes the place of `before`: a flow keeps its
-// endpoint, or its lack of one, as long as its client sends. Pure.
-std::vector<DoorKey> staleUdpDoors(const Doors& before, const Doors& now);
 
 }  // namespace keelson::proxy

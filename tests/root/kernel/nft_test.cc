@@ -62,7 +62,8 @@ TableContent everything() {
             {"hosts", SetKind::kSet, fields({Datatype::kIpv4Addr}), {}, 1000},
             {"ports", SetKind::kSet, fields({Datatype::kInetService}), {}, 0},
             {"links", SetKind::kSet, fields({Datatype::kIfname}), {}, 0},
-            {"marks", SetKind::kSet, fields({Datatype::kMark}), {}, 0}};
+            {"marks", SetKind::kSet, fields({Datatype::kMark}), {}, 0},
+            {"seen", SetKind::kSet, fields({Datatype::kIpv4Addr}), {}, 65535, std::chrono::seconds(93784)}};
   const Key vip{Payload::kIpDaddr, Meta::kL4proto, Payload::kThDport};
   const auto nat = [&](Selector index) {
     Key key = vip;
@@ -104,6 +105,9 @@ TableContent everything() {
         rule({SetMatch{{Meta::kIifname}, "links", kEqual}, ret()}),
         rule({SetMatch{{Meta::kMark}, "marks", kEqual}, ret()}),
         rule({ProtocolMatch{kSctp, kNotEqual}, ret()})}},
+      {{"sticky", {}},
+       {rule({SetMatch{{Payload::kIpSaddr}, "seen", kEqual}, goTo("n3")}),
+        rule({NumgenMatch{3, 0}, goTo("n3")}), rule({SetUpdate{{Payload::kIpSaddr}, "seen"}})}},
       {{"post", BaseChain{ChainType::kNat, Hook::kPostrouting, kPrioritySrcnat, false}},
        {rule({InterfaceMatch{Meta::kOifname, "eth0", kEqual}, NatTo{NatKind::kSnat, ip("1.2.3.4"), {}}}),
         rule({ProtocolMatch{kUdp}, Masquerade{false}}), rule({Masquerade{true}})}},
@@ -146,10 +150,12 @@ TableContent everything6() {
   numbered.push_back(Numgen{5});
   hashed.push_back(Jhash{{Payload::kIp6Saddr, Payload::kThSport}, 5});
   c.sets = {{"eps", SetKind::kMap, fieldsOf(typed), fieldsOf({Payload::kIp6Daddr, Payload::kThDport}), 0},
-            svc(Datatype::kIpv6Addr)};
+            svc(Datatype::kIpv6Addr),
+            {"seen", SetKind::kSet, fields({Datatype::kIpv6Addr}), {}, 65535, std::chrono::seconds(10800)}};
   c.chains = {
       {{"n5", {}}, {Rule{{NatLookup{NatKind::kDnat, numbered, "eps"}}}}},
       {{"u5", {}}, {Rule{{NatLookup{NatKind::kDnat, hashed, "eps"}}}}},
+      {{"sticky", {}}, {Rule{{SetUpdate{{Payload::kIp6Saddr}, "seen"}}}}},
       {{"pre", BaseChain{ChainType::kNat, Hook::kPrerouting, kPriorityDstnat, false}},
        {Rule{{AddressMatch{Payload::kIp6Saddr, prefix("::1/128"), Compare::kEqual}, ret()}},
         Rule{{AddressMatch{Payload::kIp6Daddr, prefix("fd00::/64"), Compare::kNotEqual}, ret()}},
@@ -254,6 +260,10 @@ ROOT_TEST(Nft, PlanRepairsElementsAndStructureThatOthersChanged) {
       "nft insert rule ip every pre accept",
       "nft add chain ip every extra",
       "nft add set ip every extra '{ type ipv4_addr; }'",
+      "nft 'add chain ip every c2; add map ip every m { type ipv4_addr : verdict; }; "
+      "add element ip every m { 1.1.1.1 : goto c2 }; add rule ip every n3 ip daddr vmap @m; "
+      "add element ip every svc { 1.1.1.1 . tcp . 1 : goto c2 }'",
+      "nft flush chain ip every sticky",
       "nft delete table ip every",
       "nft chain ip every out '{ policy accept; }'",
   };

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "proxy/udp_flows.h"
 #include "tests/root/cni/net_world.h"
 #include "tests/root/fixture.h"
 #include "tests/unit/proxy/world.h"
@@ -45,9 +46,12 @@ struct Cluster {
   void sync(std::vector<ServicePtr> services, std::vector<SlicePtr> slices) {
     const Resolved resolved = resolveDoors(services, slices, kNode);
     EXPECT_TRUE(resolved.problems.empty());
-    auto done = backend.sync(resolved.doors, stop);
+    const auto changes = changesBetween(doors, resolved.doors);
+    auto done = backend.sync(resolved.doors, changes, stop);
     ASSERT_TRUE(done.ok()) << done.error().text;
     report = *done;
+    ASSERT_TRUE(forgetStaleFlows(doorsWithStaleFlows(changes), stop).ok());
+    doors = resolved.doors;
     // Administrators must be able to list it, and to load the listing elsewhere.
     EXPECT_EQ(output("nft list ruleset | unshare --net nft -f - && nft -j list ruleset > /dev/null"), "");
   }
@@ -79,6 +83,7 @@ struct Cluster {
   std::map<std::string, Pod> pods;
   NftBackend backend{{.cluster_cidrs = {prefix("10.244.0.0/16")}}, {IpFamily::kV4}};
   Stop stop{std::chrono::seconds(50)};
+  Doors doors;  // as synced
   SyncReport report;
 };
 

@@ -62,16 +62,44 @@ TEST(NftPlan, ElementsAreDeletedBeforeTheyAreAdded) {
             "delete element ip t s { 80 : 1 }\nadd element ip t s { 80 : 8080 }\n");
 }
 
-TEST(NftPlan, AnyOtherStructureReplacesTheTableInOneBatch) {
+TEST(NftPlan, StructureChangesOneByOneAndWhatRefersGoesFirst) {
   const auto content = want({element(80, 8080)});
-  std::vector<TableState> others(6, have(content));
-  others[0].chains["extra"].chain.name = "extra";
-  others[1].sets["extra"].set.name = "extra";
-  others[2].chains["c"].rules.clear();
-  others[3].chains["c"].rules[0].bytecode = "immediate reg 0 drop\n";
-  others[4].sets["s"].set.key = fields({Datatype::kInetProto});
-  others[5].chains["c"].chain.base = BaseChain{};
+  const auto changed = [&](auto edit) {
+    TableState other = have(content);
+    edit(other);
+    return plan(other, content);
+  };
+  EXPECT_EQ(changed([](TableState& s) { s.chains["extra"].chain.name = "extra"; }),
+            "delete chain ip t extra\n");
+  EXPECT_EQ(changed([](TableState& s) { s.sets["extra"].set.name = "extra"; }), "delete set ip t extra\n");
+  EXPECT_EQ(changed([](TableState& s) { s.chains["c"].rules.clear(); }), "add rule ip t c accept\n");
+  EXPECT_EQ(changed([](TableState& s) { s.chains["c"].rules[0].bytecode = "immediate reg 0 drop\n"; }),
+            "flush chain ip t c\nadd rule ip t c accept\n");
+  EXPECT_EQ(changed([](TableState& s) { s.chains.clear(); }), "add chain ip t c\nadd rule ip t c accept\n");
+  EXPECT_EQ(changed([](TableState& s) { s.sets.clear(); }),
+            "add map ip t s { type inet_service : inet_service; }\nadd element ip t s { 80 : 8080 }\n");
+  auto extra = content;
+  extra.chains.push_back({{"d", {}}, {Rule{{jump("c")}}}});
+  extra.sets.push_back({"m", SetKind::kVerdictMap, fields({Datatype::kInetService}), {}, 0});
+  EXPECT_EQ(plan(have(extra), content), "flush chain ip t d\ndelete set ip t m\ndelete chain ip t d\n");
+}
+
+TEST(NftPlan, WhatTheKernelCannotChangeReplacesTheTableInOneBatch) {
+  const auto content = want({element(80, 8080)});
+  std::vector<TableState> others(3, have(content));
+  others[0].sets["s"].set.key = fields({Datatype::kInetProto});
+  others[1].chains["c"].chain.base = BaseChain{};
+  others[2].chains["b"].chain.base = BaseChain{};
   for (const auto& other : others) EXPECT_EQ(plan(other, content), std::string("delete table ip t\n") + kAll);
+}
+
+TEST(NftPlan, WhatRulesPutIntoASetIsLeftAlone) {
+  auto content = want({});
+  content.sets.push_back(
+      {"seen", SetKind::kSet, fields({Datatype::kIpv4Addr}), {}, 100, std::chrono::seconds(60)});
+  auto state = have(content);
+  state.sets["seen"].elements["abcd"] = {"abcd", "", {}};
+  EXPECT_EQ(plan(state, content), "");
 }
 
 TEST(NftPlan, ARuleThatCannotBeEncodedIsNamed) {

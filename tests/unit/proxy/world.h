@@ -65,7 +65,7 @@ inline std::shared_ptr<api::EndpointSlice> slice(const std::string& name, std::v
   return made;
 }
 
-inline const NodeFacts kNode{"node1", "zone-a"};
+inline const NodeFacts kNode{"node1", "zone-a", {}};
 
 // "key service: everyone / outside" a line.
 inline std::string describe(const Resolved& resolved) {
@@ -76,12 +76,12 @@ inline std::string describe(const Resolved& resolved) {
   };
   for (const auto& [key, door] : resolved.doors) {
     text += key.str();
-    list(door.everyone);
-    if (door.everyone_withheld) text += " withheld";
-    if (door.local_only) {
+    list(door->everyone);
+    if (door->everyone_withheld) text += " withheld";
+    if (door->local_only) {
       text += " /";
-      list(door.outside);
-      if (door.outside_withheld) text += " withheld";
+      list(door->outside);
+      if (door->outside_withheld) text += " withheld";
     }
     text += "\n";
   }
