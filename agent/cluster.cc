@@ -33,6 +33,12 @@ bool isMirror(const api::Pod& pod) {
 bool isOver(const api::Pod& pod) { return pod.status.phase == "Succeeded" || pod.status.phase == "Failed"; }
 
 template <class T>
+std::string nameOf(const api::client::Change<T>& change) {
+  const api::ObjectMeta& metadata = (change.now ? change.now : change.was)->metadata;
+  return metadata.namespace_ + "/" + metadata.name;
+}
+
+template <class T>
 std::vector<std::shared_ptr<const T>> valuesOf(
     const std::map<std::string, std::shared_ptr<const T>>& objects) {
   std::vector<std::shared_ptr<const T>> values;
@@ -135,8 +141,14 @@ void Cluster::start() {
   reporter_.start();
   lease_.start();
   pod_source_.start([this](const auto& changes, const auto& all) { onPods(changes, all); });
-  services_.start([this](const auto&) { deps_.proxy.setServices(valuesOf(services_.objects())); });
-  slices_.start([this](const auto&) { deps_.proxy.setSlices(valuesOf(slices_.objects())); });
+  services_.start([this](const auto& changes) {
+    if (!std::exchange(services_known_, true)) return deps_.proxy.setServices(valuesOf(services_.objects()));
+    for (const auto& change : changes) deps_.proxy.setService(nameOf(change), change.now);
+  });
+  slices_.start([this](const auto& changes) {
+    if (!std::exchange(slices_known_, true)) return deps_.proxy.setSlices(valuesOf(slices_.objects()));
+    for (const auto& change : changes) deps_.proxy.setSlice(nameOf(change), change.now);
+  });
   if (!renewal_) return;
   renewal_->start([](const auto&) {}, deps_.on_expired);
   renewal_->want(certificates::clientSubject(settings_.pods.node_name));

@@ -89,6 +89,7 @@ class Cluster {
   std::unique_ptr<kubelet::certificates::CertificateRenewal> renewal_;
   std::map<std::string, std::string> follow_errors_;  // told last, by what is followed
   Registration follow_check_;
+  bool services_known_ = false, slices_known_ = false;  // the proxy was given all of them
   bool stopped_ = false;
 };
 

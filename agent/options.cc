@@ -1,9 +1,12 @@
 #include "agent/options.h"
 
+#include <algorithm>
+
 #include "agent/reservations.h"
 #include "kubelet/eviction/thresholds.h"
 #include "kubelet/node/node_labels.h"
 #include "kubelet/node/version.h"
+#include "proxy/nft_backend.h"
 
 namespace keelson::agent {
 namespace {
@@ -119,12 +122,14 @@ Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config,
   return options;
 }
 
-proxy::ProxySettings proxySettings(const cni::BridgeNetworkOptions& network) {
-  proxy::ProxySettings settings;
-  settings.nft.cluster_cidrs = network.cluster_cidrs;
-  for (const auto& prefix : network.cluster_cidrs)
-    if (prefix.network.family == IpFamily::kV6) settings.families = {IpFamily::kV4, IpFamily::kV6};
-  return settings;
+std::unique_ptr<proxy::DataPlane> makeDataPlane(const cni::BridgeNetworkOptions& network) {
+  proxy::NftSettings settings;
+  settings.cluster_cidrs = network.cluster_cidrs;
+  std::vector<IpFamily> families{IpFamily::kV4};
+  const auto is_v6 = [](const IpPrefix& prefix) { return prefix.network.family == IpFamily::kV6; };
+  if (std::any_of(network.cluster_cidrs.begin(), network.cluster_cidrs.end(), is_v6))
+    families.push_back(IpFamily::kV6);
+  return std::make_unique<proxy::NftBackend>(std::move(settings), std::move(families));
 }
 
 Result<kubelet::node::NodeSettings> nodeSettings(const Setting& setting) {

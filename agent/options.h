@@ -1,6 +1,7 @@
 // From the configuration to what each part is told. All pure but for what is read of the machine before.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@
 #include "kubelet/node/node_lease.h"
 #include "kubelet/node/node_reporter.h"
 #include "kubelet/node/shutdown_plan.h"
-#include "proxy/proxy.h"
+#include "proxy/data_plane.h"
 #include "runtime/images/registry.h"
 
 namespace keelson::agent {
@@ -35,7 +36,8 @@ runtime::CgroupOptions cgroupOptions(const KubeletConfiguration& kubelet, kernel
 Result<kubelet::Options> kubeletOptions(const Setting& setting, const std::vector<IpAddress>& addresses);
 runtime::RegistryOptions registryOptions(const KeelsonConfiguration& keelson);
 Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config, const std::vector<IpPrefix>& pod_cidrs);
-proxy::ProxySettings proxySettings(const cni::BridgeNetworkOptions& network);
+// What programs the services, for the families that pods may have.
+std::unique_ptr<proxy::DataPlane> makeDataPlane(const cni::BridgeNetworkOptions& network);
 
 // "10.244.0.0/24,fd00::/64"; "" is none.
 Result<std::vector<IpPrefix>> parsePrefixes(const std::string& text);

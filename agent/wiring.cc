@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/ranges.h>
-#include <sys/file.h>
 
 #include <algorithm>
 #include <optional>
@@ -50,12 +49,17 @@ constexpr size_t kMaxPodCidrBytes = 4096;
 // Services of a node that runs alone get their addresses from here: kubeadm's own default.
 constexpr char kServiceRange[] = "10.96.0.0/16";
 
-// One daemon a run folder: held until the process ends, however it ends.
+// One daemon a run folder: held until the process ends, however it ends. A POSIX lock (fcntl(2)), which no
+// child inherits: one that was just being started when the daemon was killed must not keep the next daemon
+// out.
 Result<UniqueFd> lockRunDir(const std::string& run_dir) {
   const DirFd directory = TRY_CTX(DirFd::ensure(run_dir, 0700), "run folder");
   UniqueFd lock = TRY(directory.openBeneath("keelson.lock", O_RDWR | O_CREAT, 0600));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return sysError("lock {}/keelson.lock", run_dir);
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(lock.get(), F_SETLK, &whole) != 0) {
+    if (errno != EACCES && errno != EAGAIN) return sysError("lock {}/keelson.lock", run_dir);
     return makeError(Code::kAlreadyExists, "another keelson runs with run folder {}", run_dir);
   }
   return lock;
@@ -308,7 +312,8 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
       realClock(),    *parts->runtime, *parts->image_service, *parts->host_paths,
       *parts->network};
   parts->kubelet = kubelet::makeKubelet(options, dependencies);
-  parts->proxy = std::make_unique<proxy::Proxy>(loop, parts->proxy_lane, realClock(), proxySettings(bridge));
+  parts->proxy = std::make_unique<proxy::Proxy>(loop, parts->proxy_lane, realClock(), proxy::ProxySettings{},
+                                                makeDataPlane(bridge));
   Parts* const self = parts.get();
   parts->upkeep = std::make_unique<Upkeep>(
       UpkeepDependencies{loop, parts->upkeep_lane, realClock(), *parts->kubelet, *parts->image_service,

@@ -108,6 +108,15 @@ Result<std::string> DirFd::readFile(const std::string& path, size_t limit) const
 }
 
 Result<void> DirFd::writeFileAtomic(const std::string& name, std::string_view content, mode_t mode) const {
+  return writeBeside(name, content, mode, Sync::kData);
+}
+
+Result<void> DirFd::replaceFile(const std::string& name, std::string_view content, mode_t mode) const {
+  return writeBeside(name, content, mode, Sync::kNone);
+}
+
+Result<void> DirFd::writeBeside(const std::string& name, std::string_view content, mode_t mode,
+                                Sync sync) const {
   TRY(checkName(name));
   const std::string beside = "." + name + ".tmp-" + randomHex(4);
   const auto put = [&]() -> Result<void> {
@@ -116,7 +125,7 @@ Result<void> DirFd::writeFileAtomic(const std::string& name, std::string_view co
     TRY_CTX(writeAll(fd.get(), content), "write {}", beside);
     // The directory itself is not synced: after a power cut the old or the new file is there, and
     // either is whole.
-    if (::fdatasync(fd.get()) < 0) return sysError("sync {}", beside);
+    if (sync == Sync::kData && ::fdatasync(fd.get()) < 0) return sysError("sync {}", beside);
     if (::renameat(fd_.get(), beside.c_str(), fd_.get(), name.c_str()) < 0) {
       return sysError("rename {} to {}", beside, name);
     }

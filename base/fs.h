@@ -53,6 +53,9 @@ class DirFd {
   Result<std::string> readFile(const std::string& path, size_t limit) const;
   // Written beside as ".<name>.tmp-<random>", synced, renamed over `name`: readers see all or nothing.
   Result<void> writeFileAtomic(const std::string& name, std::string_view content, mode_t mode = 0600) const;
+  // As writeFileAtomic, but not synced: the death of this process costs nothing, a power cut may leave the
+  // old content, the new one, or an empty file. For what the next boot can do without.
+  Result<void> replaceFile(const std::string& name, std::string_view content, mode_t mode = 0600) const;
   // Direct children but "." and "..", sorted by name; more than `limit` is kResourceExhausted.
   Result<std::vector<DirEntry>> list(size_t limit = 1'000'000) const;
   // Removes `name` and all below it without following links or crossing into another mount
@@ -62,6 +65,9 @@ class DirFd {
   Result<void> removeFile(const std::string& name) const;
 
  private:
+  enum class Sync { kNone, kData };
+  Result<void> writeBeside(const std::string& name, std::string_view content, mode_t mode, Sync sync) const;
+
   UniqueFd fd_;
 };
 

@@ -52,7 +52,7 @@ Result<PodRecord> PodDirectory::readRecord() const {
 
 Result<void> PodDirectory::writeRecord(const PodRecord& record) const {
   const DirFd own = TRY(dir_.ensureDir("keelson", 0700));
-  return own.writeFileAtomic("status.json", encodeRecord(record));
+  return own.replaceFile("status.json", encodeRecord(record));
 }
 
 Result<api::PodPtr> PodDirectory::readAllocated() const {
@@ -64,7 +64,7 @@ Result<api::PodPtr> PodDirectory::readAllocated() const {
 
 Result<void> PodDirectory::writeAllocated(const api::Pod& pod) const {
   const DirFd own = TRY(dir_.ensureDir("keelson", 0700));
-  return own.writeFileAtomic("allocated.json", json::serialize(api::encode(pod)));
+  return own.replaceFile("allocated.json", json::serialize(api::encode(pod)));
 }
 
 Result<DirFd> PodDirectory::ensureEmptyDir(const std::string& volume, std::optional<int64_t> fs_group) const {
