@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Plays the recorded conversations to a server and compares: replay.py [--strict] [--quiet=SECONDS] SERVER_URL CREDENTIALS [CONVERSATION...]
+"""Plays the recorded conversations to a server and compares: replay.py [--strict] [--all] [--quiet=SECONDS] SERVER_URL CREDENTIALS [CONVERSATION...]
 
 CREDENTIALS: see credentials.py. A conversation that needs what the credentials do not name (an identity, a hook) is skipped
 with its reason; so is one that "needs" what the server lacks: "lacks": {"authorization": "reason"} in the credentials
 (needs are authorization; controllers: certificates are approved and issued; quiet: no controller writes to nodes, none collects garbage). --strict compares also what a
-step calls loose (the wording of messages). --quiet: how long no frame must come where none is recorded (a server that
+step calls loose (the wording of messages). --all: one that is skipped has failed. --quiet: how long no frame must come where none is recorded (a server that
 answers and tells at once may be given less than the default). Ends with 'N passed, N failed, N skipped'; the exit code is 1 if one failed or none passed.
 """
 import json
@@ -45,7 +45,7 @@ def main():
     options = [each for each in sys.argv[1:] if each.startswith("--")]
     strict = "--strict" in options
     quiet = next((float(each[8:]) for each in options if each.startswith("--quiet=")), QUIET_SECONDS)
-    if any(each != "--strict" and not each.startswith("--quiet=") for each in options):
+    if any(each not in ("--strict", "--all") and not each.startswith("--quiet=") for each in options):
         sys.exit(__doc__)
     if len(arguments) < 2:
         sys.exit(__doc__)
@@ -76,7 +76,7 @@ def main():
             print(f"ok   {path.stem}")
         sys.stdout.flush()
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed or not passed else 0)
+    sys.exit(1 if failed or not passed or (skipped and "--all" in options) else 0)
 
 
 if __name__ == "__main__":

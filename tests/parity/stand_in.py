@@ -12,7 +12,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
-START_SECONDS, REPLAY_SECONDS, QUIET = 20.0, 100.0, "--quiet=0.05"
+START_SECONDS, REPLAY_SECONDS, REPLAY = 20.0, 100.0, ["--all", "--quiet=0.05"]
 # The recordings are of a server without kube-controller-manager; what needs it (certificates) the stand-in always does.
 FLAGS = ["--node", "parity-node", "--user", "parity-nobody", "--no-node-controllers", "--port", "0"]
 PR_SET_PDEATHSIG = 1
@@ -39,7 +39,7 @@ def main():
         server = subprocess.Popen([sys.argv[1], "--dir", name, *FLAGS], stdout=subprocess.DEVNULL, preexec_fn=end_with_parent)
         try:
             url = f"https://127.0.0.1:{port_of(server, pathlib.Path(name))}"
-            code = subprocess.run([sys.executable, str(HERE / "replay.py"), QUIET, *sys.argv[2:], url, name],
+            code = subprocess.run([sys.executable, str(HERE / "replay.py"), *REPLAY, *sys.argv[2:], url, name],
                                   timeout=REPLAY_SECONDS, preexec_fn=end_with_parent).returncode
         finally:
             server.terminate()
