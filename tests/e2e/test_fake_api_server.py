@@ -46,7 +46,7 @@ class FakeApiServer(unittest.TestCase):
         self.cluster.bind("web", "node1")
         self.cluster.delete("Pod", "web", grace=0)
         self.cluster.wait_for("its end", lambda: any(kind == "DELETED" for _, kind, _ in watcher.events))
-        self.assertEqual([kind for _, kind, _ in watcher.of("web")], ["ADDED", "DELETED"])
+        self.assertEqual([kind for _, kind, _ in watcher.of("web")], ["ADDED", "MODIFIED", "DELETED"])
         self.assertEqual(watcher.of("other"), [])
         self.cluster.wait_for("a bookmark", lambda: any(kind == "BOOKMARK" for _, kind, _ in watcher.events), 10)
         watcher.stop()

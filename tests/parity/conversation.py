@@ -21,7 +21,8 @@ class Broken(Exception):
 
 
 class Player:
-    def __init__(self, conversation, peer):
+    def __init__(self, conversation, peer, quiet=QUIET_SECONDS):
+        self.quiet = quiet
         run = "".join(random.choices(string.ascii_lowercase, k=8))
         self.conversation = conversation
         self.peer = peer
@@ -91,7 +92,7 @@ class Player:
 
     def frames(self, step):
         count = step.get("count")  # absent: until the server ends the watch
-        seconds = QUIET_SECONDS if count == 0 else step.get("seconds", FRAME_SECONDS)
+        seconds = self.quiet if count == 0 else step.get("seconds", FRAME_SECONDS)
         watch = self.watches[step["frames_of"]]
         frames = watch.take(1 if count == 0 else count, seconds, step.get("bookmarks", False))
         if frames and "keep" in step:

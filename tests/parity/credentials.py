@@ -1,7 +1,7 @@
 """Who speaks in a conversation: identities "admin", "node" (of the node parity-node), "bootstrap", "nobody".
 
 Credentials are one of
-- a folder as the stand-in makes it: admin.kubeconfig, node-parity-node.kubeconfig, bootstrap-kubelet.conf;
+- a folder as the stand-in makes it: admin.kubeconfig, node-parity-node.kubeconfig, bootstrap-kubelet.conf, parity-nobody.kubeconfig;
 - a kubeconfig of an administrator, who impersonates the others;
 - a JSON file, for what these two cannot say:
     {"server": "https://127.0.0.1:6443", "ca": "ca.crt",   (a file; absent: the server's certificate is not verified)
@@ -22,7 +22,8 @@ IMPERSONATED = {
     "bootstrap": ("system:bootstrap:abcdef", ["system:bootstrappers", "system:bootstrappers:kubeadm:default-node-token"]),
     "nobody": ("parity-nobody", ["parity:nobodies"]),
 }
-FOLDER = {"admin": "admin.kubeconfig", "node": f"node-{NODE}.kubeconfig", "bootstrap": "bootstrap-kubelet.conf"}
+FOLDER = {"admin": "admin.kubeconfig", "node": f"node-{NODE}.kubeconfig", "bootstrap": "bootstrap-kubelet.conf",
+          "nobody": "parity-nobody.kubeconfig"}
 STAND_IN_HOOKS = {"compact": {"method": "POST", "path": "/fake/chaos", "body": {"compact": True}}}
 FIELDS = ("server", "token", "certificate-authority", "certificate-authority-data", "client-certificate",
           "client-certificate-data", "client-key", "client-key-data")

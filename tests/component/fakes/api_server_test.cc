@@ -195,6 +195,97 @@ TEST_F(ApiServerTest, UnscheduledAndEndedPodsGoAtOnceFinalizersWait) {
   EXPECT_EQ(server.get(path).code, 404);
 }
 
+TEST_F(ApiServerTest, TheEndOfAGracefulDeletionIsAChangeAndThenADeletion) {
+  server.create(kPods, podNamed("web", "n1"));
+  const auto w = watch(kPods, "resourceVersion=" + std::to_string(server.store().version()));
+  const auto path = std::string(kPods) + "/web";
+  server.remove(path);
+  server.remove(path, parse(R"({"gracePeriodSeconds":0})"));
+  EXPECT_EQ(told(*w), (Told{"MODIFIED web", "MODIFIED web", "DELETED web"}));
+  // A finalizer that ends the wait does so without a change before.
+  auto pod = podNamed("held", "n1");
+  pod["metadata"].as_object()["finalizers"] = json::array{"example.com/wait"};
+  server.create(kPods, pod);
+  server.remove(std::string(kPods) + "/held", parse(R"({"gracePeriodSeconds":0})"));
+  server.patch(std::string(kPods) + "/held", parse(R"({"metadata":{"finalizers":null}})"));
+  EXPECT_EQ(told(*w), (Told{"ADDED held", "MODIFIED held", "DELETED held"}));
+}
+
+TEST_F(ApiServerTest, AnEvictionMarksAndDeletes) {
+  server.create(kPods, podNamed("web", "n1"));
+  const auto w = watch(kPods, "resourceVersion=" + std::to_string(server.store().version()));
+  const auto path = std::string(kPods) + "/web";
+  ASSERT_EQ(server.create(path + "/eviction", parse(R"({"deleteOptions":{"gracePeriodSeconds":9}})")).code,
+            201);
+  EXPECT_EQ(told(*w), (Told{"MODIFIED web", "MODIFIED web"}));
+  EXPECT_EQ(textAt(find(object(path), "status.conditions")->at(0).as_object(), "reason"),
+            "EvictionByEvictionAPI");
+  EXPECT_EQ(server.create(std::string(kPods) + "/none/eviction", json::object()).code, 404);
+}
+
+TEST_F(ApiServerTest, ANodeIsBornWithATaintThatEndsWhenItIsReady) {
+  const std::string nodes = "/api/v1/nodes";
+  ASSERT_EQ(
+      server
+          .create(
+              nodes,
+              parse(R"({"metadata":{"name":"n1"},"spec":{"taints":[{"key":"a","effect":"NoSchedule"}]}})"))
+          .code,
+      201);
+  const auto taints = [&] { return find(object(nodes + "/n1"), "spec.taints")->as_array(); };
+  ASSERT_EQ(taints().size(), 2u);
+  EXPECT_EQ(textAt(taints()[1].as_object(), "key"), "node.kubernetes.io/not-ready");
+  const auto ready = [&](const char* status) {
+    auto patch = parse(R"({"status":{"conditions":[{"type":"Ready"}]}})");
+    patch["status"].at("conditions").at(0).as_object()["status"] = status;
+    return server.patch(nodes + "/n1/status", patch).code;
+  };
+  ASSERT_EQ(ready("False"), 200);
+  EXPECT_EQ(taints().size(), 2u);
+  ASSERT_EQ(ready("True"), 200);
+  EXPECT_EQ(taints().size(), 1u);
+}
+
+TEST_F(ApiServerTest, LeasesNameTheVersionTheyReplaceAndTimesHaveSixDigits) {
+  const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+  auto lease = parse(R"({"metadata":{"name":"n1"},"spec":{"renewTime":"2026-01-01T00:00:00.000000Z"}})");
+  ASSERT_EQ(server.create(leases, lease).code, 201);
+  EXPECT_EQ(server.put(leases + "/n1", lease).code, 422);
+  EXPECT_EQ(server.patch(leases + "/n1", parse(R"({"spec":{"renewTime":"2026-01-01T00:00:00.5Z"}})")).code,
+            422);
+  auto whole = object(leases + "/n1");
+  objectAt(whole, "spec")["renewTime"] = "2026-01-01T00:00:00Z";
+  EXPECT_EQ(server.put(leases + "/n1", whole).code, 400);
+  objectAt(whole, "spec")["renewTime"] = "2026-01-01T00:00:10.000001Z";
+  EXPECT_EQ(server.put(leases + "/n1", whole).code, 200);
+}
+
+TEST_F(ApiServerTest, KeysNamesAndSecretsAreValidated) {
+  const std::string home = "/api/v1/namespaces/default/";
+  EXPECT_EQ(server.create(home + "configmaps", parse(R"({"metadata":{"name":"A_b"}})")).code, 422);
+  EXPECT_EQ(server.create(home + "configmaps", parse(R"({"metadata":{"name":"a"},"data":{"a/b":"x"}})")).code,
+            422);
+  EXPECT_EQ(server.create(home + "configmaps", parse(R"({"metadata":{"name":"a"},"data":{"a":1}})")).code,
+            400);
+  EXPECT_EQ(server
+                .create(home + "secrets",
+                        parse(R"({"metadata":{"name":"s"},"type":"kubernetes.io/dockerconfigjson"})"))
+                .code,
+            422);
+}
+
+TEST_F(ApiServerTest, StrangersMayAlmostNothing) {
+  ServerCall call;
+  call.path = kPods;
+  call.user = {"nobody", "", {"system:authenticated"}};
+  EXPECT_EQ(std::get<Answer>(server.handle(call)).code, 403);
+  call.path = "/version";
+  EXPECT_EQ(std::get<Answer>(server.handle(call)).code, 200);
+  const auto review = server.create("/apis/authorization.k8s.io/v1/subjectaccessreviews",
+                                    parse(R"({"kind":"SubjectAccessReview","spec":{"user":"nobody"}})"));
+  EXPECT_FALSE(flagAt(review.body.as_object(), "status.allowed"));
+}
+
 TEST_F(ApiServerTest, BindingAssignsOnce) {
   server.create(kPods, podNamed("web"));
   const auto path = std::string(kPods) + "/web";
@@ -215,7 +306,7 @@ TEST_F(ApiServerTest, WatchesFollowFieldSelectorsInAndOut) {
   EXPECT_EQ(told(*w), Told{"ADDED web"});
   server.patch(std::string(kPods) + "/web", parse(R"({"metadata":{"labels":{"a":"b"}}})"));
   server.remove(std::string(kPods) + "/web", parse(R"({"gracePeriodSeconds":0})"));
-  EXPECT_EQ(told(*w), (Told{"MODIFIED web", "DELETED web"}));
+  EXPECT_EQ(told(*w), (Told{"MODIFIED web", "MODIFIED web", "DELETED web"}));
 }
 
 TEST_F(ApiServerTest, AWatchWithoutVersionBeginsWithAllAndABookmarkComesWhenItIsIdle) {

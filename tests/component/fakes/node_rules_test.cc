@@ -50,7 +50,8 @@ TEST_F(NodeRulesTest, ANodeReadsWhatItsPodsName) {
        {"secrets/pull", "secrets/env", "configmaps/conf", "configmaps/kube-root-ca.crt",
         "configmaps?fieldSelector=metadata.name%3Dconf&watch=1", "pods/pod-n1", "serviceaccounts/default"})
     EXPECT_EQ(ask("GET", home + good).code, 200) << good;
-  for (const char* bad : {"secrets/other", "secrets", "configmaps", "pods", "pods/pod-n2", "leases"})
+  for (const char* bad :
+       {"secrets/other", "secrets", "configmaps", "pods", "pods/pod-n2", "pods/gone", "leases"})
     EXPECT_NE(ask("GET", home + bad).code, 200) << bad;
   EXPECT_EQ(ask("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1").code, 200);
   EXPECT_EQ(ask("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn2").code, 403);
@@ -85,6 +86,7 @@ TEST_F(NodeRulesTest, ANodeWritesItselfOnly) {
   EXPECT_EQ(ask("PATCH", "/api/v1/nodes/n1", R"({"metadata":{"labels":{"team":"a"}}})").code, 200);
   const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
   EXPECT_EQ(ask("POST", leases, R"({"metadata":{"name":"n1"},"spec":{}})").code, 201);
+  EXPECT_EQ(ask("POST", leases, R"({"metadata":{"name":"n2"},"spec":{}})").code, 403);
   EXPECT_EQ(ask("GET", leases + "/n2").code, 403);
   EXPECT_EQ(
       ask("PATCH", "/api/v1/namespaces/default/pods/pod-n2/status", R"({"status":{"phase":"Failed"}})").code,
@@ -122,6 +124,9 @@ TEST_F(NodeRulesTest, TokensAreForPodsOfTheNode) {
   EXPECT_EQ(ask("POST", path, bound("pod-n1")).code, 201);
   EXPECT_EQ(ask("POST", path, bound("pod-n2")).code, 403);
   EXPECT_EQ(ask("POST", path, R"({"spec":{}})").code, 403);
+  auto vault = parse(bound("pod-n1"));
+  objectAt(vault, "spec")["audiences"] = json::array{"vault"};
+  EXPECT_EQ(ask("POST", path, json::serialize(vault)).code, 403);
 }
 
 }  // namespace

@@ -24,10 +24,13 @@ INSTANTIATE_TEST_SUITE_P(
     All, StrategicPatch,
     ::testing::Values(
         StrategicCase{
-            "conditions merge by type", "Node",
+            "conditions merge by type, those of the patch before what the server has after them", "Node",
             R"({"status":{"conditions":[{"type":"Ready","status":"False","reason":"a"},{"type":"Disk","status":"False"}]}})",
             R"({"status":{"conditions":[{"type":"Ready","status":"True"},{"type":"New","status":"True"}]}})",
-            R"({"status":{"conditions":[{"type":"Ready","status":"True","reason":"a"},{"type":"Disk","status":"False"},{"type":"New","status":"True"}]}})"},
+            R"({"status":{"conditions":[{"type":"Ready","status":"True","reason":"a"},{"type":"New","status":"True"},{"type":"Disk","status":"False"}]}})"},
+        StrategicCase{"plain values merge as a set, the patch's first", "Pod",
+                      R"({"metadata":{"finalizers":["b"]}})", R"({"metadata":{"finalizers":["c"]}})",
+                      R"({"metadata":{"finalizers":["c","b"]}})"},
         StrategicCase{
             "setElementOrder sorts what it names", "Pod",
             R"({"status":{"conditions":[{"type":"A"},{"type":"B"},{"type":"C"}]}})",
@@ -83,6 +86,15 @@ TEST(MergePatch, IsThatOfRfc7386) {
   EXPECT_EQ(mergePatch(parse(R"({"a":"b"})"), json::value(json::array{"c"})), json::value(json::array{"c"}));
 }
 
+TEST(StrategicPatch, RefusesTextWhereAListMerges) {
+  const auto result = strategicMergePatch({}, parse(R"({"status":{"conditions":"x"}})"), "Pod");
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, 422);
+  EXPECT_EQ(std::string(result.error().body.at("message").as_string()),
+            " \"\" is invalid: patch: Invalid value: \"map[status:map[conditions:x]]\": cannot restore slice "
+            "from string");
+}
+
 TEST(JsonPatch, AppliesEveryOperationOrNone) {
   const auto run = [](const char* patch) {
     return jsonPatch(parse(R"({"a":{"b":[1,2]},"k~/":1})"), parseJson(patch).value());
@@ -95,7 +107,7 @@ TEST(JsonPatch, AppliesEveryOperationOrNone) {
   EXPECT_EQ(good.value(), json::value(parse(R"({"a":{"b":[0,1,2,3]},"d":9})")));
   EXPECT_EQ(run(R"([{"op":"test","path":"/a/b/0","value":7}])").error().code, 422);
   EXPECT_EQ(run(R"([{"op":"remove","path":"/nope"}])").error().code, 422);
-  EXPECT_EQ(run(R"([{"op":"fly","path":"/a"}])").error().code, 400);
+  EXPECT_EQ(run(R"([{"op":"fly","path":"/a"}])").error().code, 422);
   EXPECT_EQ(run(R"([{"op":"replace","path":"/a/b/7","value":1}])").error().code, 422);
 }
 

@@ -1,5 +1,7 @@
 #include "tests/fakes/api_server/answer.h"
 
+#include <algorithm>
+
 namespace keelson::fakes {
 namespace {
 
@@ -50,19 +52,30 @@ Answer modifiedConflict(const ResourceName& resource, std::string_view name) {
 
 Answer invalid(const ResourceName& resource, std::string_view name, const std::vector<FieldCause>& causes) {
   json::array list;
-  std::string joined;
+  std::vector<std::string> sentences;  // each once, as utilerrors.Aggregate
   for (const auto& cause : causes) {
     list.push_back(json::object{{"reason", cause.type}, {"message", cause.message}, {"field", cause.field}});
-    joined += (joined.empty() ? "" : ", ") + cause.field + ": " + cause.message;
+    auto sentence = cause.field + ": " + cause.message;
+    if (std::find(sentences.begin(), sentences.end(), sentence) == sentences.end())
+      sentences.push_back(std::move(sentence));
   }
-  if (causes.size() > 1) joined = "[" + joined + "]";
-  json::object details{{"name", name}};
+  auto joined = fmt::format("{}", fmt::join(sentences, ", "));
+  if (sentences.size() > 1) joined = "[" + joined + "]";
+  json::object details;
+  if (!name.empty()) details["name"] = name;
   if (!resource.group.empty()) details["group"] = resource.group;
   details["kind"] = resource.kind;
   details["causes"] = std::move(list);
   return statusFailure(422, "Invalid",
                        fmt::format("{} \"{}\" is invalid: {}", resource.kindStr(), name, joined),
                        std::move(details));
+}
+
+Answer invalidPatch(std::string_view patch, std::string_view why) {
+  const auto message = fmt::format("Invalid value: {}: {}", json::serialize(json::value(patch)), why);
+  json::array causes{json::object{{"reason", "FieldValueInvalid"}, {"message", message}, {"field", "patch"}}};
+  return statusFailure(422, "Invalid", " \"\" is invalid: patch: " + message,
+                       {{"causes", std::move(causes)}});
 }
 
 Answer badRequest(std::string_view message) { return statusFailure(400, "BadRequest", message); }
@@ -102,6 +115,16 @@ Answer tooManyRequests(int retry_after_seconds) {
                               {{"retryAfterSeconds", retry_after_seconds}});
   answer.headers.emplace_back("Retry-After", std::to_string(retry_after_seconds));
   return answer;
+}
+
+Answer createdStatus() {
+  return {201,
+          json::object{{"kind", "Status"},
+                       {"apiVersion", "v1"},
+                       {"metadata", json::object()},
+                       {"status", "Success"},
+                       {"code", 201}},
+          {}};
 }
 
 Answer deleted(const ResourceName& resource, std::string_view name, std::string_view uid) {

@@ -38,6 +38,8 @@ Answer alreadyExists(const ResourceName& resource, std::string_view name);
 Answer conflict(const ResourceName& resource, std::string_view name, std::string_view why);
 Answer modifiedConflict(const ResourceName& resource, std::string_view name);
 Answer invalid(const ResourceName& resource, std::string_view name, const std::vector<FieldCause>& causes);
+// A patch that is fine JSON, but makes no object of the kind; `patch` as upstream prints it.
+Answer invalidPatch(std::string_view patch, std::string_view why);
 Answer badRequest(std::string_view message);
 Answer forbidden(const ResourceName& resource, std::string_view name, std::string_view why);
 Answer unauthorized();
@@ -46,6 +48,8 @@ Answer methodNotAllowed(const ResourceName& resource, std::string_view action);
 Answer unsupportedMediaType(std::string_view type);
 Answer internalError(std::string_view why);
 Answer tooManyRequests(int retry_after_seconds);
+// {"kind": "Status", "status": "Success"} of a binding or an eviction.
+Answer createdStatus();
 // {"kind": "Status", "status": "Success"} of a deletion.
 Answer deleted(const ResourceName& resource, std::string_view name, std::string_view uid);
 

@@ -23,6 +23,7 @@ namespace keelson::fakes {
 struct User {
   std::string name = "kubernetes-admin", uid;
   std::vector<std::string> groups = {"system:masters", "system:authenticated"};
+  std::map<std::string, std::vector<std::string>> extra = {};
 };
 
 struct ServerCall {
@@ -41,13 +42,15 @@ struct ServerSettings {
   bool allocate_pod_cidrs = false;  // a /24 of 10.244.0.0/16 for each Node, as the controller manager does
   bool node_rules = true;           // nodes may do only what upstream allows them (node_rules.h) ...
   bool node_proxier = true;         // ... and what their service proxy needs
-  bool approve_requests = false;    // certificate requests of kubelets, as kube-controller-manager does
+  bool node_lifecycle = true;       // a Node that says it is Ready loses the taint it was born with ...
+  bool approve_requests = false;    // ... and clients' requests are approved: kube-controller-manager's part
   std::string bind_all_to;          // a scheduler: pods without a node go there
   std::string issuer = "https://kubernetes.default.svc.cluster.local";
   std::map<std::string, User> tokens;  // bearer tokens besides those of service accounts
   std::shared_ptr<const Pki> pki;      // made at first need
   uint32_t seed = 1;                   // of uids and generated names
-  // SubjectAccessReviews: its answer for a spec. Null: all is allowed but to system:anonymous.
+  // SubjectAccessReviews: its answer for a spec. Null: as for requests, the stand-in knows no roles; it
+  // allows all to administrators, nodes, bootstrap tokens and service accounts, nothing to others.
   std::function<bool(const json::object&)> authorize;
 };
 
@@ -102,9 +105,11 @@ class ApiServer {
   Answer bind(const ServerCall& call, const ResourcePath& path);
   Answer evict(const ServerCall& call, const ResourcePath& path);
   Answer requestToken(const ServerCall& call, const ResourcePath& path);
+  std::optional<json::object> claimsOf(std::string_view token, const json::array& audiences);
   Answer reviewToken(json::object review);
   Answer reviewAccess(json::object review, const User& user);
   void signRequest(const std::string& key);
+  void endNotReadyTaint(const std::string& key);
   void makeNamespace(const std::string& name);
   void finishNamespaces();
 
@@ -118,6 +123,14 @@ class ApiServer {
   std::mt19937_64 random_;
   uint32_t next_cluster_ip_ = 10, next_pod_cidr_ = 0;
 };
+
+// Nobody that the stand-in knows: neither administrator, node, bootstrap token nor service account.
+bool isStranger(const std::vector<std::string>& groups);
+// 409 if the object is not the one that DeleteOptions.preconditions mean.
+Outcome<void> checkPreconditions(const ServerCall& call, const json::object& object,
+                                 const ResourceType& type);
+// A condition of this type is in the object's status.conditions.
+bool hasCondition(const json::object& object, std::string_view type);
 
 // "a=b&c=d%20e" as pairs.
 std::vector<std::pair<std::string, std::string>> parseQuery(std::string_view text);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "tests/fakes/api_server/fields.h"
+#include "tests/fakes/api_server/node_rules.h"
 
 namespace keelson::fakes {
 namespace {
@@ -25,10 +26,6 @@ using Response = http::response<http::string_body>;
 constexpr size_t kMaxBody = size_t{3} << 20;  // as upstream
 constexpr size_t kMaxConnections = 1000;
 constexpr auto kIdle = std::chrono::minutes(5);
-
-bool isOpenToAll(std::string_view path) {
-  return path == "/version" || path == "/healthz" || path == "/livez" || path == "/readyz";
-}
 
 User anonymous() { return {"system:anonymous", "", {"system:unauthenticated"}}; }
 
@@ -156,12 +153,8 @@ struct HttpFront::Impl::Session : std::enable_shared_from_this<Session> {
     }
     const auto who = whoAsks();
     if (!who) return reply(unauthorized());
-    if (who->name == "system:anonymous" && !isOpenToAll(call.path)) {
-      return reply(statusFailure(403, "Forbidden",
-                                 fmt::format("forbidden: User \"system:anonymous\" cannot {} path \"{}\"",
-                                             call.method == "GET" ? "get" : "post", call.path)));
-    }
     call.user = *who;
+    if (auto refused = strangerRefusal(call)) return reply(std::move(*refused));
     if (control) {
       if (!isAdmin(*who)) return reply(statusFailure(403, "Forbidden", "only for system:masters"));
       return reply(front->control(request));

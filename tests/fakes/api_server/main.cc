@@ -21,7 +21,7 @@ constexpr Duration kYear = std::chrono::hours(24 * 365);
 
 struct Options {
   std::string folder;
-  std::vector<std::string> nodes, manifests;
+  std::vector<std::string> nodes, users, manifests;
   FrontSettings front;
   ServerSettings server;
 };
@@ -51,6 +51,7 @@ Result<void> writeKubeconfigs(const Options& options, const Pki& pki, uint16_t p
   TRY(write("admin.kubeconfig", {"kubernetes-admin", {"system:masters"}, {}, {}}));
   for (const auto& node : options.nodes)
     TRY(write("node-" + node + ".kubeconfig", {"system:node:" + node, {"system:nodes"}, {}, {}}));
+  for (const auto& user : options.users) TRY(write(user + ".kubeconfig", {user, {}, {}, {}}));
   return writeFileAtomic(options.folder + "/bootstrap-kubelet.conf",
                          kubeconfig(server, pki.caPem(), "tls-bootstrap-token-user",
                                     fmt::format("    token: {}\n", kBootstrapToken)));
@@ -127,7 +128,6 @@ Result<void> serve(Options options) {
 int main(int argc, char** argv) {
   using namespace keelson;
   fakes::Options options;
-  options.server.allocate_pod_cidrs = true;
   options.server.approve_requests = true;
   CLI::App app("A stand-in for kube-apiserver, for tests and demonstrations of Keelson");
   app.add_option("--dir", options.folder, "folder of keys, kubeconfigs, the port and the objects")
@@ -142,12 +142,17 @@ int main(int argc, char** argv) {
   int bookmark_seconds = 60;
   app.add_option("--bookmark-seconds", bookmark_seconds, "period of bookmarks")->check(CLI::Range(1, 3600));
   app.add_option("--history", options.server.history, "changes that watches may resume from");
+  bool no_node_controllers = false;
+  app.add_flag("--no-node-controllers", no_node_controllers,
+               "nodes get no pod CIDR, and keep the taint that they are born with");
+  app.add_option("--user", options.users, "write DIR/NAME.kubeconfig of a user whom nobody gave a role");
   bool no_approval = false, no_accounts = false, no_proxier = false;
   app.add_flag("--no-proxier", no_proxier, "nodes have only the role system:node, not system:node-proxier");
   app.add_flag("--no-approval", no_approval, "leave certificate requests to somebody else");
   app.add_flag("--no-service-accounts", no_accounts, "do not mount service account tokens into pods");
   CLI11_PARSE(app, argc, argv);
   options.front.bookmark_period = std::chrono::seconds(bookmark_seconds);
+  options.server.allocate_pod_cidrs = options.server.node_lifecycle = !no_node_controllers;
   options.server.approve_requests = !no_approval;
   options.server.service_account_admission = !no_accounts;
   options.server.node_proxier = !no_proxier;

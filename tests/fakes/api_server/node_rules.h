@@ -18,5 +18,8 @@ struct ServerCall;
 // bootstrappolicy/policy.go, auth/authorizer/node/node_authorizer.go, admission/noderestriction/admission.go
 std::optional<Answer> nodeRefusal(const ObjectStore& store, const ServerCall& call, const ResourcePath& path,
                                   bool proxier);
+// The 403 for somebody whom the stand-in knows no role of: neither administrator, node, bootstrap token nor
+// service account. Anonymous is one of them. Reads no body. Pure.
+std::optional<Answer> strangerRefusal(const ServerCall& call);
 
 }  // namespace keelson::fakes

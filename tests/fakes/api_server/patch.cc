@@ -125,6 +125,8 @@ Outcome<void> mergeList(json::object& original, std::string_view field, const js
   if (const auto* order = whole.if_contains(std::string(kOrder) + std::string(field))) {
     if (!order->is_array()) return badRequest("invalid patch format of setElementOrder list");
     list = ordered(list, order->get_array(), before, rule.merge_key);
+  } else if (patch != nullptr) {  // mergeSlice: without an order, the patch's own
+    list = ordered(list, *patch, before, rule.merge_key);
   }
   original[field] = std::move(list);
   return {};
@@ -196,6 +198,8 @@ json::value mergePatch(json::value original, const json::value& patch) {
 
 Outcome<json::object> strategicMergePatch(json::object original, const json::object& patch,
                                           std::string_view kind) {
+  if (const auto problem = patchProblem(patch, std::string(kind)); !problem.empty())
+    return invalidPatch(goText(patch), problem);
   return mergeObject(std::move(original), patch, std::string(kind));
 }
 

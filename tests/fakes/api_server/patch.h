@@ -29,5 +29,9 @@ struct FieldRule {
   std::string merge_key;  // "" for a list of plain values
 };
 FieldRule fieldRule(const std::string& type, std::string_view field);
+// Why a strategic patch cannot be one of this type: something else where a list merges. "": it can.
+std::string patchProblem(const json::object& patch, const std::string& type);
+// A value as Go's %+v prints it: "map[status:map[phase:Running]]".
+std::string goText(const json::value& value);
 
 }  // namespace keelson::fakes

@@ -58,4 +58,37 @@ FieldRule fieldRule(const std::string& type, std::string_view field) {
   return rule == rules->second.end() ? FieldRule{} : rule->second;
 }
 
+std::string patchProblem(const json::object& patch, const std::string& type) {
+  for (const auto& [key, value] : patch) {
+    const auto rule = fieldRule(type, key);
+    if (rule.merge && !value.is_array() && !value.is_null()) {
+      return fmt::format("cannot restore slice from {}", value.is_string()   ? "string"
+                                                         : value.is_object() ? "map"
+                                                         : value.is_bool()   ? "bool"
+                                                                             : "int64");
+    }
+    if (rule.merge || !value.is_object()) continue;
+    if (auto problem = patchProblem(value.get_object(), rule.type); !problem.empty()) return problem;
+  }
+  return "";
+}
+
+std::string goText(const json::value& value) {
+  if (const auto* text = value.if_string()) return std::string(*text);
+  if (value.is_null()) return "<nil>";
+  if (const auto* list = value.if_array()) {
+    std::string out;
+    for (const auto& item : *list) out += (out.empty() ? "" : " ") + goText(item);
+    return "[" + out + "]";
+  }
+  if (const auto* object = value.if_object()) {
+    std::map<std::string, std::string> sorted;
+    for (const auto& [key, member] : *object) sorted[std::string(key)] = goText(member);
+    std::string out;
+    for (const auto& [key, text] : sorted) out += (out.empty() ? "" : " ") + key + ":" + text;
+    return "map[" + out + "]";
+  }
+  return json::serialize(value);
+}
+
 }  // namespace keelson::fakes

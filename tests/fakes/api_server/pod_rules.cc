@@ -21,19 +21,18 @@ Answer invalidText(const ResourceType& type, const json::object& pod, const std:
   body["message"] = std::string(body.at("message").get_string()) + text;
   const auto colon = text.find(": ");
   if (text[0] != '[' && colon != text.npos) {
-    objectAt(body, "details")["causes"] = json::array{json::object{{"reason", "FieldValueInvalid"},
-                                                                   {"message", text.substr(colon + 2)},
-                                                                   {"field", text.substr(0, colon)}}};
+    const auto said = std::string_view(text).substr(colon + 2);
+    const char* reason = "FieldValueInvalid";
+    for (const auto& [begins, means] : {std::pair{"Required", "FieldValueRequired"},
+                                        {"Forbidden", "FieldValueForbidden"},
+                                        {"Duplicate", "FieldValueDuplicate"},
+                                        {"Unsupported", "FieldValueNotSupported"},
+                                        {"Not found", "FieldValueNotFound"}})
+      if (said.starts_with(begins)) reason = means;
+    objectAt(body, "details")["causes"] = json::array{json::object{
+        {"reason", reason}, {"message", text.substr(colon + 2)}, {"field", text.substr(0, colon)}}};
   }
   return answer;
-}
-
-Outcome<api::Pod> decoded(const json::object& pod) {
-  auto result = api::decode<api::Pod>(pod);
-  if (!result) {
-    return badRequest("Pod in version \"v1\" cannot be handled as a Pod: " + result.error().text);
-  }
-  return std::move(result->value);
 }
 
 json::value tokenVolume(const std::string& name) {
@@ -71,88 +70,15 @@ std::optional<bool> automounts(const json::object& object, std::string_view path
   return value != nullptr && value->is_bool() ? std::optional(value->get_bool()) : std::nullopt;
 }
 
-// The specs are equal but for what may change: `now` with those fields as they were.
-json::object munged(const json::object& was, json::object now) {
-  for (const char* list : {"containers", "initContainers"}) {
-    if (find(now, list) == nullptr || find(was, list) == nullptr) continue;
-    const auto& before = find(was, list)->get_array();
-    auto& after = arrayAt(now, list);
-    for (size_t i = 0; i < after.size() && i < before.size(); ++i) {
-      if (after[i].is_object() && before[i].is_object())
-        copyAt(before[i].get_object(), after[i].get_object(), "image");
-    }
-  }
-  for (const char* field : {"activeDeadlineSeconds", "tolerations", "schedulingGates"})
-    copyAt(was, now, field);
-  return now;
-}
-
-Outcome<void> checkSpec(const json::object& was, const json::object& now, const ResourceType& type) {
-  const auto name = textAt(now, "metadata.name");
-  const auto& before = find(was, "spec")->get_object();
-  const auto* after = find(now, "spec");
-  if (after == nullptr || !after->is_object()) {
-    return invalid(type.name, name, {{"FieldValueRequired", "spec.containers", "Required value"}});
-  }
-  if (munged(before, after->get_object()) != before) {
-    return invalid(
-        type.name, name,
-        {{"FieldValueForbidden", "spec",
-          "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-          "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
-          "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
-          "was previously negative)"}});
-  }
-  const auto* limit = find(before, "activeDeadlineSeconds");
-  const auto next = numberAt(after->get_object(), "activeDeadlineSeconds", -1);
-  if (limit != nullptr && (next < 0 || next > limit->to_number<int64_t>())) {
-    return invalid(type.name, name,
-                   {{"FieldValueInvalid", "spec.activeDeadlineSeconds",
-                     fmt::format("Invalid value: {}: must be less than or equal to previous value", next)}});
-  }
-  return {};
-}
-
-// ValidateContainerStateTransition: what has ended for good does not run again.
-Outcome<void> checkTransitions(const json::object& was, const json::object& now, const ResourceType& type) {
-  const auto policy = textAt(was, "spec.restartPolicy");
-  const auto* before = find(was, "status.containerStatuses");
-  const auto* after = find(now, "status.containerStatuses");
-  if (policy == "Always" || before == nullptr || after == nullptr || !after->is_array()) return {};
-  for (const auto& old_status : before->as_array()) {
-    const auto& old_object = old_status.as_object();
-    const auto* ended = find(old_object, "state.terminated");
-    if (ended == nullptr || (policy == "OnFailure" && numberAt(old_object, "state.terminated.exitCode") != 0))
-      continue;
-    for (size_t i = 0; i < after->get_array().size(); ++i) {
-      const auto* status = after->get_array()[i].if_object();
-      if (status == nullptr || textAt(*status, "name") != textAt(old_object, "name")) continue;
-      if (find(*status, "state.terminated") != nullptr) continue;
-      return invalid(type.name, textAt(now, "metadata.name"),
-                     {{"FieldValueForbidden", fmt::format("status.containerStatuses[{}].state", i),
-                       "Forbidden: may not be transitioned to non-terminated state"}});
-    }
-  }
-  return {};
-}
-
-// preserveOldObservedGeneration of the pod strategy.
-void keepObservedGeneration(const json::object& was, json::object& now) {
-  auto& status = objectAt(now, "status");
-  if (numberAt(status, "observedGeneration") == 0) copyAt(was, now, "status.observedGeneration");
-  const auto* before = find(was, "status.conditions");
-  if (before == nullptr || !before->is_array() || find(now, "status.conditions") == nullptr) return;
-  for (auto& condition : arrayAt(now, "status.conditions")) {
-    auto* object = condition.if_object();
-    if (object == nullptr || numberAt(*object, "observedGeneration") != 0) continue;
-    for (const auto& old : before->get_array()) {
-      if (textAt(old.as_object(), "type") == textAt(*object, "type"))
-        copyAt(old.as_object(), *object, "observedGeneration");
-    }
-  }
-}
-
 }  // namespace
+
+Outcome<api::Pod> decodedPod(const json::object& pod) {
+  auto result = api::decode<api::Pod>(pod);
+  if (!result) {
+    return badRequest("Pod in version \"v1\" cannot be handled as a Pod: " + result.error().text);
+  }
+  return std::move(result->value);
+}
 
 bool isMirrorPod(const json::object& pod) {
   const auto* annotations = find(pod, "metadata.annotations");
@@ -184,8 +110,8 @@ std::string podQosClass(const json::object& pod) {
   return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
 
-Outcome<json::object> newPod(json::object pod, const ResourceType& type) {
-  const auto plain = TRY(decoded(pod));
+Outcome<json::object> newPod(json::object pod, const ResourceType& type, WallTime now) {
+  const auto plain = TRY(decodedPod(pod));
   json::value filled = std::move(pod);
   fillFrom(filled, api::encode(api::defaultPod(plain)));
   pod = std::move(filled.get_object());
@@ -202,7 +128,17 @@ Outcome<json::object> newPod(json::object pod, const ResourceType& type) {
   }
   objectAt(pod, "metadata")["generation"] = 1;
   pod["status"] = json::object{{"phase", "Pending"}, {"qosClass", podQosClass(pod)}};
-  const auto checked = TRY(decoded(pod));
+  if (const auto* gates = find(pod, "spec.schedulingGates");
+      gates != nullptr && gates->is_array() &&
+      !gates->get_array().empty()) {  // applySchedulingGatedCondition
+    objectAt(pod, "status")["conditions"] =
+        json::array{json::object{{"type", "PodScheduled"},
+                                 {"status", "False"},
+                                 {"lastTransitionTime", formatTime(now)},
+                                 {"reason", "SchedulingGated"},
+                                 {"message", "Scheduling is blocked due to non-empty scheduling gates"}}};
+  }
+  const auto checked = TRY(decodedPod(pod));
   if (const auto valid = api::validatePod(checked); !valid) return invalidText(type, pod, valid.error().text);
   return pod;
 }
@@ -245,48 +181,23 @@ void admitTolerations(json::object& pod) {
   }
 }
 
-Outcome<json::object> updatedPod(const json::object& was, json::object now, const ResourceType& type,
-                                 std::string_view subresource) {
-  if (subresource == "status") {
-    copyAt(was, now, "spec");
-    copyAt(was, now, "metadata.ownerReferences");
-    if (textAt(now, "status.qosClass").empty()) copyAt(was, now, "status.qosClass");
-    keepObservedGeneration(was, now);
-    TRY(checkTransitions(was, now, type));
-  } else if (subresource == "ephemeralcontainers") {
-    json::object next = was;
-    copyAt(now, next, "spec.ephemeralContainers");
-    copyAt(now, next, "metadata.resourceVersion");
-    now = std::move(next);
-  } else {
-    copyAt(was, now, "status");
-    TRY(checkSpec(was, now, type));
-  }
-  const auto* spec = find(now, "spec");
-  const bool changed = spec == nullptr || *spec != *find(was, "spec");
-  objectAt(now, "metadata")["generation"] = numberAt(was, "metadata.generation", 1) + (changed ? 1 : 0);
-  (void)TRY(decoded(now));
-  return now;
-}
-
 Outcome<json::object> boundPod(json::object pod, const std::string& node, WallTime now,
                                const ResourceType& type) {
   const auto name = textAt(pod, "metadata.name");
+  const ResourceName bindings{type.name.group, type.name.plural + "/binding", type.name.kind};
   if (find(pod, "metadata.deletionTimestamp") != nullptr)
-    return conflict(type.name, name,
+    return conflict(bindings, name,
                     fmt::format("pod {} is being deleted, cannot be assigned to a host", name));
   if (const auto has = textAt(pod, "spec.nodeName"); !has.empty())
-    return conflict(type.name, name, fmt::format("pod {} is already assigned to node \"{}\"", name, has));
+    return conflict(bindings, name, fmt::format("pod {} is already assigned to node \"{}\"", name, has));
   objectAt(pod, "spec")["nodeName"] = node;
   auto& conditions = arrayAt(pod, "status.conditions");
   json::array kept;
   for (const auto& condition : conditions) {
     if (textAt(condition.as_object(), "type") != "PodScheduled") kept.push_back(condition);
   }
-  kept.push_back(json::object{{"type", "PodScheduled"},
-                              {"observedGeneration", numberAt(pod, "metadata.generation", 1)},
-                              {"status", "True"},
-                              {"lastTransitionTime", formatTime(now)}});
+  kept.push_back(
+      json::object{{"type", "PodScheduled"}, {"status", "True"}, {"lastTransitionTime", formatTime(now)}});
   conditions = std::move(kept);
   return pod;
 }

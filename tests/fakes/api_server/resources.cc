@@ -23,9 +23,9 @@ ResourceType grouped(std::string group, std::string plural, std::string kind, bo
 
 std::vector<ResourceType> makeTypes() {
   std::vector<ResourceType> all;
-  all.push_back(
-      core("pods", "Pod", true, {"po"},
-           {"status", "binding", "eviction", "ephemeralcontainers", "log", "exec", "attach", "portforward"}));
+  all.push_back(core("pods", "Pod", true, {"po"},
+                     {"status", "binding", "eviction", "ephemeralcontainers", "resize", "log", "exec",
+                      "attach", "portforward"}));
   all.push_back(core("nodes", "Node", false, {"no"}, {"status"}));
   all.push_back(core("namespaces", "Namespace", false, {"ns"}, {"status", "finalize"}));
   all.push_back(core("configmaps", "ConfigMap", true, {"cm"}));
@@ -91,7 +91,8 @@ json::object resourceList(std::string_view group, std::string_view version) {
     if (type.name.plural == "pods") entry["categories"] = json::array{"all"};
     resources.push_back(std::move(entry));
     for (const auto& sub : type.subresources) {
-      const bool reads = sub == "status" || sub == "ephemeralcontainers" || sub == "approval";
+      const bool reads =
+          sub == "status" || sub == "ephemeralcontainers" || sub == "resize" || sub == "approval";
       resources.push_back(
           json::object{{"name", type.name.plural + "/" + sub},
                        {"singularName", ""},

@@ -41,7 +41,12 @@ Outcome<api::LabelSelectorRequirement> parseRequirement(const std::string& text)
     const auto at = text.find(word);
     if (at == text.npos) continue;
     const auto open = text.find('(', at), close = text.rfind(')');
-    if (open == text.npos || close == text.npos || close < open) return bad();
+    if (open == text.npos) {
+      const auto found = trimmed(text.substr(at + std::string_view(word).size()));
+      return badRequest(fmt::format("unable to parse requirement: found '{}' expected: '('",
+                                    found.substr(0, found.find(' '))));
+    }
+    if (close == text.npos || close < open) return bad();
     return api::LabelSelectorRequirement{trimmed(text.substr(0, at)), meaning,
                                          parts(text.substr(open + 1, close - open - 1))};
   }
@@ -56,6 +61,13 @@ Outcome<api::LabelSelectorRequirement> parseRequirement(const std::string& text)
   if (text.empty() || text.find_first_of(" ()") != text.npos) return bad();
   if (text[0] == '!') return api::LabelSelectorRequirement{trimmed(text.substr(1)), "DoesNotExist", {}};
   return api::LabelSelectorRequirement{text, "Exists", {}};
+}
+
+// A field of the new events as it is kept (watch.h: kept()).
+std::string keptField(const ResourceName& resource, const std::string& field) {
+  if (resource.group != "events.k8s.io") return field;
+  if (field.starts_with("regarding.")) return "involvedObject." + field.substr(sizeof("regarding.") - 1);
+  return field == "reportingController" ? "reportingComponent" : field;
 }
 
 // The fields that upstream's strategies and conversions offer.
@@ -132,12 +144,11 @@ Outcome<std::vector<FieldRequirement>> parseFieldSelector(std::string_view text,
       if (value[i] == '\\' && i + 1 < value.size()) ++i;
       requirement.value += value[i];
     }
-    if (!canSelect(resource, requirement.field)) {
-      return badRequest(
-          fmt::format("Unable to find \"{}\" that match label selector \"\", field selector \"{}\": "
-                      "field label not supported: {}",
-                      resource.str(), text, requirement.field));
+    const auto stored = keptField(resource, requirement.field);
+    if (!canSelect(resource, stored)) {
+      return badRequest("field label not supported: " + requirement.field);
     }
+    requirement.field = stored;
     all.push_back(std::move(requirement));
   }
   return all;

@@ -1,11 +1,9 @@
-// POST, PUT, PATCH and DELETE of the stand-in.
-#include <charconv>
-
+// POST, PUT and PATCH of the stand-in.
 #include "tests/fakes/api_server/api_server.h"
 #include "tests/fakes/api_server/fields.h"
+#include "tests/fakes/api_server/kind_rules.h"
 #include "tests/fakes/api_server/patch.h"
 #include "tests/fakes/api_server/pod_rules.h"
-#include "tests/fakes/api_server/selectors.h"
 
 namespace keelson::fakes {
 namespace {
@@ -37,21 +35,46 @@ Outcome<void> checkKind(const json::object& object, const ResourceType& type) {
   return {};
 }
 
+// A patch cannot make it another object.
+Outcome<void> checkPlace(const json::object& object, const ResourcePath& path) {
+  if (const auto name = textAt(object, "metadata.name"); !name.empty() && name != path.name) {
+    return badRequest(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, path.name));
+  }
+  const auto home = textAt(object, "metadata.namespace");
+  if (path.type->namespaced && !home.empty() && home != path.name_space) {
+    return badRequest(
+        "the namespace of the provided object does not match the namespace sent on the request");
+  }
+  return {};
+}
+
+// Types without AllowUnconditionalUpdate: a PUT names the version that it replaces.
+Outcome<void> checkVersion(const json::object& was, const json::object& now, const ResourceType& type) {
+  const auto& plural = type.name.plural;
+  const auto version = textAt(now, "metadata.resourceVersion"), name = textAt(was, "metadata.name");
+  if (version.empty() && (plural == "leases" || plural == "runtimeclasses")) {
+    return invalid({type.name.group, plural, plural}, name,
+                   {{"FieldValueInvalid", "metadata.resourceVersion",
+                     "Invalid value: 0: must be specified for an update"}});
+  }
+  if (!version.empty() && version != textAt(was, "metadata.resourceVersion"))
+    return modifiedConflict(type.name, name);
+  return {};
+}
+
 // An update cannot touch what only the server sets.
 Outcome<void> keepMeta(const json::object& was, json::object& now, const ResourceType& type) {
-  const auto name = textAt(was, "metadata.name");
-  const auto immutable = [&](const char* field, const std::string& value) {
-    return invalid(type.name, name,
-                   {{"FieldValueInvalid", std::string("metadata.") + field,
-                     fmt::format("Invalid value: \"{}\": field is immutable", value)}});
-  };
   auto& meta = objectAt(now, "metadata");
   for (const char* field : {"uid", "name", "namespace"}) {
     const auto value = textAt(meta, field);
-    if (value.empty())
+    if (value.empty()) {
       copyAt(was, now, std::string("metadata.") + field);
-    else if (value != textAt(was, std::string("metadata.") + field))
-      return immutable(field, value);
+    } else if (value != textAt(was, std::string("metadata.") + field)) {
+      const FieldCause cause{"FieldValueInvalid", std::string("metadata.") + field,
+                             fmt::format("Invalid value: \"{}\": field is immutable", value)};
+      return invalid(type.name, textAt(was, "metadata.name"), {cause, cause});  // the store and the strategy
+    }
   }
   for (const char* field :
        {"metadata.creationTimestamp", "metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds",
@@ -62,39 +85,23 @@ Outcome<void> keepMeta(const json::object& was, json::object& now, const Resourc
   return {};
 }
 
-std::optional<int64_t> graceOf(const ServerCall& call) {
-  if (const auto* options = call.body.if_object();
-      options != nullptr && options->contains("gracePeriodSeconds"))
-    return numberAt(*options, "gracePeriodSeconds");
-  const auto text = call.param("gracePeriodSeconds");
-  int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return !text.empty() && error == std::errc() && end == text.data() + text.size() ? std::optional(seconds)
-                                                                                   : std::nullopt;
+// Who decides need not say when: pkg/registry/certificates/certificates/strategy.go
+void fillDecisionTimes(json::object& csr, const std::string& now) {
+  if (find(csr, "status.conditions") == nullptr) return;
+  for (auto& condition : arrayAt(csr, "status.conditions")) {
+    if (!condition.is_object()) continue;
+    setDefault(condition.get_object(), "lastUpdateTime", json::value(now));
+    setDefault(condition.get_object(), "lastTransitionTime", json::value(now));
+  }
 }
 
-Outcome<void> checkPreconditions(const ServerCall& call, const json::object& object,
-                                 const ResourceType& type) {
-  const auto* options = call.body.if_object();
-  if (options == nullptr) return {};
-  const auto name = textAt(object, "metadata.name");
-  const auto uid = textAt(*options, "preconditions.uid"),
-             version = textAt(*options, "preconditions.resourceVersion");
-  if (!uid.empty() && uid != textAt(object, "metadata.uid")) {
-    return conflict(
-        type.name, name,
-        fmt::format("the UID in the precondition ({}) does not match the UID in record ({}). The object "
-                    "might have been deleted and then recreated",
-                    uid, textAt(object, "metadata.uid")));
-  }
-  if (!version.empty() && version != textAt(object, "metadata.resourceVersion")) {
-    return conflict(
-        type.name, name,
-        fmt::format("the ResourceVersion in the precondition ({}) does not match the ResourceVersion in "
-                    "record ({}). The object might have been modified",
-                    version, textAt(object, "metadata.resourceVersion")));
-  }
-  return {};
+ResourceName coreName(const ResourceType& type) {  // events are invalid as those of the core group
+  return {type.name.plural == "events" ? "" : type.name.group, type.name.plural, type.name.kind};
+}
+
+std::string undecodable(const ResourceType& type, const std::string& problem) {
+  return fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", type.name.kind, type.version,
+                     type.name.kind, problem);
 }
 
 }  // namespace
@@ -106,6 +113,8 @@ Outcome<json::object> ApiServer::prepared(const ServerCall& call, const Resource
   object["kind"] = type.name.kind;
   object["apiVersion"] = type.apiVersion();
   object = kept(std::move(object), type);
+  if (const auto problem = decodeProblem(object, type); !problem.empty())
+    return badRequest(undecodable(type, problem));
   auto& meta = objectAt(object, "metadata");
   if (!textAt(meta, "resourceVersion").empty())
     return badRequest("resourceVersion should not be set on objects to be created");
@@ -145,7 +154,10 @@ Outcome<json::object> ApiServer::prepared(const ServerCall& call, const Resource
   for (const char* field : {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"}) meta.erase(field);
   meta["uid"] = newUid();
   meta["creationTimestamp"] = formatTime(clock_.wall());
-  return admitted(std::move(object), path, call.user);
+  auto made = TRY(admitted(std::move(object), path, call.user));
+  if (const auto causes = findings(made, type); !causes.empty() && type.name.plural != "pods")
+    return invalid(coreName(type), textAt(made, "metadata.name"), causes);
+  return made;
 }
 
 Answer ApiServer::createIn(const ServerCall& call, const ResourcePath& path) {
@@ -168,9 +180,7 @@ Answer ApiServer::createIn(const ServerCall& call, const ResourcePath& path) {
 Outcome<json::object> ApiServer::checked(const ResourcePath& path, const json::object& was,
                                          json::object now) {
   const auto& type = *path.type;
-  if (const auto version = textAt(now, "metadata.resourceVersion");
-      !version.empty() && version != textAt(was, "metadata.resourceVersion"))
-    return modifiedConflict(type.name, path.name);
+  TRY(checkVersion(was, now, type));
   TRY(keepMeta(was, now, type));
   const auto generation = numberAt(was, "metadata.generation");
   if (type.name.plural == "pods") return updatedPod(was, std::move(now), type, path.subresource);
@@ -184,26 +194,11 @@ Outcome<json::object> ApiServer::checked(const ResourcePath& path, const json::o
     copyAt(was, now, "status");
   }
   if (type.name.plural == "certificatesigningrequests") copyAt(was, now, "spec");
-  if (type.name.plural == "nodes") {
-    const auto id = textAt(was, "spec.providerID"), next = textAt(now, "spec.providerID");
-    if (!id.empty() && id != next) {
-      return invalid(type.name, path.name,
-                     {{"FieldValueForbidden", "spec.providerID",
-                       "Forbidden: node updates may not change providerID except from \"\" to valid"}});
-    }
-  }
-  for (const char* field : {"data", "binaryData", "type"}) {
-    const bool secret = type.name.plural == "secrets", map = type.name.plural == "configmaps";
-    if (!secret && !map) break;
-    const bool frozen = flagAt(was, "immutable") || (secret && std::string_view(field) == "type");
-    const auto *before = find(was, field), *after = find(now, field);
-    const bool same = (before == nullptr) == (after == nullptr) && (before == nullptr || *before == *after);
-    if (frozen && !same) {
-      return invalid(
-          type.name, path.name,
-          {{"FieldValueForbidden", field, "Forbidden: field is immutable when `immutable` is set"}});
-    }
-  }
+  if (type.name.plural == "certificatesigningrequests") fillDecisionTimes(now, formatTime(clock_.wall()));
+  fillDefaults(now, type);
+  auto causes = type.name.plural == "events" ? std::vector<FieldCause>() : findings(now, type);
+  for (auto& cause : changeFindings(was, now, type)) causes.push_back(std::move(cause));
+  if (!causes.empty()) return invalid(type.name, path.name, causes);
   if (generation != 0) {
     const auto *before = find(was, "endpoints"), *after = find(now, "endpoints");
     const bool changed =
@@ -219,8 +214,9 @@ Outcome<Object> ApiServer::store(const ResourcePath& path, const Object& was, js
   // The last finalizer is gone and nothing waits: the update is the deletion.
   if (find(now, "metadata.deletionTimestamp") != nullptr && !hasFinalizers(now) && hasFinalizers(*was) &&
       numberAt(now, "metadata.deletionGracePeriodSeconds") == 0) {
-    store_.put(collection, path.key(), std::move(now));
-    return store_.remove(collection, path.key());
+    auto last = std::make_shared<const json::object>(std::move(now));  // answered, never stored
+    store_.remove(collection, path.key());
+    return Object(std::move(last));
   }
   if (now == *was) return was;  // nothing is written, as in GuaranteedUpdate
   return store_.put(collection, path.key(), std::move(now));
@@ -237,6 +233,8 @@ Answer ApiServer::replace(const ServerCall& call, const ResourcePath& path) {
         fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, path.name));
   }
   now = kept(std::move(now), type);
+  if (const auto problem = decodeProblem(now, type); !problem.empty())
+    return badRequest(undecodable(type, problem));
   const auto was = store_.get(type.collection(), path.key());
   if (!was) {
     if (!type.create_on_put || !path.subresource.empty()) return notFound(type.name, path.name);
@@ -251,6 +249,7 @@ Answer ApiServer::replace(const ServerCall& call, const ResourcePath& path) {
   if (!stored) return std::move(stored).error();
   const Answer answer{200, shown(*stored.value(), type), {}};
   if (path.subresource == "approval") signRequest(path.key());
+  if (type.name.plural == "nodes") endNotReadyTaint(path.key());
   return answer;
 }
 
@@ -266,7 +265,12 @@ Answer ApiServer::patchOf(const ServerCall& call, const ResourcePath& path) {
     if (!result) return std::move(result).error();
     patched = std::move(result).value();
   } else if (!call.body.is_object()) {
-    return badRequest("the body of the patch is no object");
+    return badRequest(fmt::format(
+        "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+        call.body.is_array()    ? "array"
+        : call.body.is_string() ? "string"
+        : call.body.is_bool()   ? "bool"
+                                : "number"));
   } else if (media == "application/merge-patch+json") {
     patched = mergePatch(view, call.body);
   } else if (media == "application/strategic-merge-patch+json") {
@@ -278,6 +282,10 @@ Answer ApiServer::patchOf(const ServerCall& call, const ResourcePath& path) {
   }
   if (!patched.is_object()) return badRequest("the patched object is no object");
   dropNulls(patched);
+  const bool strategic = media == "application/strategic-merge-patch+json";
+  if (const auto problem = decodeProblem(kept(patched.get_object(), type), type); !problem.empty())
+    return invalidPatch(strategic ? goText(call.body) : json::serialize(patched), problem);
+  if (auto place = checkPlace(patched.get_object(), path); !place) return std::move(place).error();
   if (call.param("dryRun") == "All") return {200, std::move(patched), {}};
   auto next = checked(path, *was, kept(std::move(patched.get_object()), type));
   if (!next) return std::move(next).error();
@@ -285,77 +293,8 @@ Answer ApiServer::patchOf(const ServerCall& call, const ResourcePath& path) {
   if (!stored) return std::move(stored).error();
   const Answer answer{200, shown(*stored.value(), type), {}};
   if (path.subresource == "approval") signRequest(path.key());
+  if (type.name.plural == "nodes") endNotReadyTaint(path.key());
   return answer;
-}
-
-// rest.BeforeDelete and Store.Delete: graceful for pods, finalizers for all.
-Answer ApiServer::removeOf(const ServerCall& call, const ResourcePath& path) {
-  const auto& type = *path.type;
-  const auto was = store_.get(type.collection(), path.key());
-  if (!was) return notFound(type.name, path.name);
-  if (auto fine = checkPreconditions(call, *was, type); !fine) return std::move(fine).error();
-  const auto asked = graceOf(call);
-  if (asked && *asked < 0) {
-    return invalid(type.name, path.name,
-                   {{"FieldValueInvalid", "gracePeriodSeconds",
-                     fmt::format("Invalid value: {}: must be non-negative", *asked)}});
-  }
-  if (call.param("dryRun") == "All") return {200, shown(*was, type), {}};
-  json::object now = *was;
-  auto& meta = objectAt(now, "metadata");
-  const bool pod = type.name.plural == "pods", name_space = type.name.plural == "namespaces";
-  int64_t grace = 0;
-  if (meta.contains("deletionTimestamp")) {
-    grace = numberAt(meta, "deletionGracePeriodSeconds");
-    if (!asked || *asked >= grace) {
-      if (grace > 0 || hasFinalizers(now) || name_space) return {200, shown(*was, type), {}};
-    } else {  // only shorter
-      const auto ends = parseTime(textAt(meta, "deletionTimestamp")).valueOr(clock_.wall());
-      meta["deletionTimestamp"] = formatTime(ends - std::chrono::seconds(grace - *asked));
-      grace = *asked;
-    }
-  } else {
-    grace = pod ? deletionGrace(now, asked) : 0;
-    meta["deletionTimestamp"] = formatTime(clock_.wall() + std::chrono::seconds(grace));
-    if (const auto generation = numberAt(meta, "generation"); generation > 0)
-      meta["generation"] = generation + 1;
-  }
-  meta["deletionGracePeriodSeconds"] = grace;
-  if (name_space) {
-    meta.erase("deletionGracePeriodSeconds");
-    objectAt(now, "status")["phase"] = "Terminating";
-  }
-  const bool stays = grace > 0 || hasFinalizers(now) || name_space;
-  if (stays) return {200, shown(*store_.put(type.collection(), path.key(), std::move(now)), type), {}};
-  const auto uid = textAt(now, "metadata.uid");
-  const auto gone = store_.remove(type.collection(), path.key());
-  if (!pod) return deleted(type.name, path.name, uid);
-  copyAt(*gone, now, "metadata.resourceVersion");
-  return {200, shown(now, type), {}};
-}
-
-Answer ApiServer::removeAll(const ServerCall& call, const ResourcePath& path) {
-  auto labels = parseLabelSelector(call.param("labelSelector"));
-  if (!labels) return std::move(labels).error();
-  auto fields = parseFieldSelector(call.param("fieldSelector"), path.type->name);
-  if (!fields) return std::move(fields).error();
-  const Filter filter{path.name_space, labels.value(), fields.value()};
-  const Objects all = store_.all(path.type->collection());
-  json::array items;
-  for (const auto& [key, object] : all) {
-    if (!filter.matches(*object)) continue;
-    auto one = path;
-    one.name_space = textAt(*object, "metadata.namespace");
-    one.name = textAt(*object, "metadata.name");
-    if (auto answer = removeOf(call, one); answer.code >= 300) return answer;
-    items.push_back(shown(*object, *path.type));
-  }
-  return {200,
-          json::object{{"kind", path.type->name.kind + "List"},
-                       {"apiVersion", path.type->apiVersion()},
-                       {"metadata", {{"resourceVersion", std::to_string(store_.version())}}},
-                       {"items", std::move(items)}},
-          {}};
 }
 
 }  // namespace keelson::fakes
