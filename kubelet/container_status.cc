@@ -40,7 +40,7 @@ void ended(const StatusInput& in, const api::Container& container, const Contain
            ContainerKind kind, api::ContainerStatus& status) {
   const InstanceRecord& instance = *known.current;
   const bool pod_ends = in.record.ending || in.record.deletion;
-  const bool restarts = !pod_ends && (restartsAfter(in.pod.spec, container, kind, *instance.exit) ||
+  const bool restarts = !pod_ends && (kubelet::restarts(in.pod.spec, container, kind, instance) ||
                                       instance.image != container.image);
   std::optional<api::ContainerStateWaiting> waiting;
   if (restarts) {

@@ -65,7 +65,7 @@ class Steps {
       return false;
     }
     if (instance->exit->exit_code == 0) return true;
-    if (restartsAfter(pod_.spec, container, ContainerKind::kInit, *instance->exit)) start(container);
+    if (restarts(pod_.spec, container, ContainerKind::kInit, *instance)) start(container);
     return false;
   }
 
@@ -94,7 +94,7 @@ class Steps {
       if (changed || !instance.failed_probe.empty()) replace(container);
       return;
     }
-    if (changed || restartsAfter(pod_.spec, container, ContainerKind::kApp, *instance.exit)) start(container);
+    if (changed || restarts(pod_.spec, container, ContainerKind::kApp, instance)) start(container);
   }
 
   void replace(const api::Container& container) {

@@ -93,7 +93,7 @@ std::optional<Ending> endingOf(const api::Pod& pod, const PodRecord& record, Wal
     const InstanceRecord* instance = currentOf(container);
     if (instance == nullptr || !instance->exit || instance->exit->exit_code == 0) continue;
     if (instance->image != container.image) continue;
-    if (!restartsAfter(pod.spec, container, ContainerKind::kInit, *instance->exit)) {
+    if (!restarts(pod.spec, container, ContainerKind::kInit, *instance)) {
       return Ending{"Failed", "", "", now};
     }
   }
@@ -101,7 +101,7 @@ std::optional<Ending> endingOf(const api::Pod& pod, const PodRecord& record, Wal
   for (const auto& container : pod.spec.containers) {
     const InstanceRecord* instance = currentOf(container);
     if (instance == nullptr || !instance->exit || instance->image != container.image) return std::nullopt;
-    if (restartsAfter(pod.spec, container, ContainerKind::kApp, *instance->exit)) return std::nullopt;
+    if (restarts(pod.spec, container, ContainerKind::kApp, *instance)) return std::nullopt;
     all_succeeded = all_succeeded && instance->exit->exit_code == 0;
   }
   if (pod.spec.containers.empty()) return std::nullopt;

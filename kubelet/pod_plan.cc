@@ -5,6 +5,7 @@
 #include "kubelet/container_steps.h"
 #include "kubelet/image_wait.h"
 #include "kubelet/pod_ending.h"
+#include "kubelet/restart.h"
 
 namespace keelson::kubelet {
 namespace {
@@ -81,16 +82,25 @@ class RunPlanner {
     return specGrace(pod_);
   }
 
+  // Kubernetes' words.
+  std::string replaceReason(const api::Container& container, const InstanceRecord& instance) const {
+    if (instance.failed_probe.empty())
+      return fmt::format("Container {} definition changed, will be restarted", container.name);
+    const auto& inits = pod_.spec.init_containers;
+    const bool is_init = std::any_of(inits.begin(), inits.end(),
+                                     [&](const auto& init) { return init.name == container.name; });
+    if (is_init)
+      return fmt::format("Init container {} failed {} probe", container.name, instance.failed_probe);
+    return fmt::format("Container {} failed {} probe{}", container.name, instance.failed_probe,
+                       neverRestarts(pod_.spec, container) ? "" : ", will be restarted");
+  }
+
   void replace(const ContainerStep& step) {
     const InstanceRecord& instance = *record_.containers.at(step.spec->name).current;
     if (!instance.kill_at) {
-      const std::string why =
-          instance.failed_probe.empty()
-              ? fmt::format("Container {} definition changed, will be restarted", step.spec->name)
-              : fmt::format("Container {} failed {} probe, will be restarted", step.spec->name,
-                            instance.failed_probe);
       out_.actions.push_back(StopContainer{step.spec->name, instance.id, instance.stop_signal,
-                                           std::max(kMinGrace, replaceGrace(*step.spec, instance)), why});
+                                           std::max(kMinGrace, replaceGrace(*step.spec, instance)),
+                                           replaceReason(*step.spec, instance)});
     }
     wait(fmt::format("grace period of container {}", step.spec->name));
   }

@@ -13,8 +13,8 @@
 #include "kubelet/log_files.h"
 #include "kubelet/object_store.h"
 #include "kubelet/pod_plan.h"
-#include "probes/prober.h"
 #include "kubelet/token_source.h"
+#include "probes/prober.h"
 
 namespace keelson::kubelet {
 

@@ -404,10 +404,6 @@ spec:
                "MountVolume.SetUp failed for volume \"v\" : volumes of kind nfs are not served by this "
                "node"));
   EXPECT_EQ(waitingReason("volume"), "ContainerCreating");
-  write("probe.yaml",
-        podText("probe", "", "image: 'nginx:1', command: [a], readinessProbe: {exec: {command: [b]}}"));
-  ASSERT_TRUE(runUntil("probe", [&] { return hasEvent("probe", "ProbeNotSupported"); }));
-  EXPECT_FALSE(container("probe")->ready);
 }
 
 TEST_F(PodLife, AHungHostPathHoldsUpNobodyElse) {

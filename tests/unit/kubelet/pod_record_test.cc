@@ -33,6 +33,9 @@ PodRecord fullRecord() {
   exit.finished_at = kNow + seconds(1);
   exit.container_id = "keelson://abc";
   instance.exit = exit;
+  instance.ready = true;
+  instance.started = false;
+  instance.failed_probe = "startup";
   record.containers["web"] = {8, instance, instance, {seconds(40), kNow}};
   record.pulls["nginx"] = {{seconds(10), kNow}, kNow, "ErrImagePull", "no"};
   api::PodCondition condition;

@@ -295,9 +295,10 @@ spec:
   auto container = world.status().container_statuses[0];
   EXPECT_FALSE(container.ready);
   EXPECT_EQ(container.started, false);
-  world.probes["web"] = {true, false};
-  EXPECT_FALSE(world.status().container_statuses[0].ready);
-  world.probes["web"] = {true, true};
+  InstanceRecord& instance = *world.record.containers["web"].current;
+  instance.ready = true;
+  EXPECT_FALSE(world.status().container_statuses[0].ready) << "it has not started yet";
+  instance.started = true;
   container = world.status().container_statuses[0];
   EXPECT_TRUE(container.ready);
   EXPECT_EQ(container.started, true);

@@ -118,7 +118,7 @@ struct PodWorld {
   std::string text() { return renderPlan(plan(), now); }
   api::PodStatus status() {
     fold();
-    return podStatus({pod, observed, record, probes, host_ips, policy.restart, now});
+    return podStatus({pod, observed, record, host_ips, policy.restart, now});
   }
 
   // Does what a plan says, everything succeeding at once; images that are asked for arrive.
