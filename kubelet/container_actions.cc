@@ -162,20 +162,46 @@ Result<void> PodActions::act(const StartContainer& action) {
   return {};
 }
 
-Result<void> PodActions::act(const StopContainer& action) {
-  state_.event("Normal", "Killing", action.why, action.container, now());
-  Stop stop = callStop();
-  const auto stopped =
-      context_->deps.runtime.stopContainer(state_.uid, action.id, action.signal, action.grace, stop);
-  if (!stopped) {
-    podFailed("FailedKillPod", fmt::format("error killing pod: stop container {}: {}", action.container,
-                                           stopped.error().text));
-    return stopped;
-  }
+InstanceRecord* PodActions::findInstance(const ContainerId& id) {
   for (auto& [name, container] : state_.record.containers) {
-    if (container.current && container.current->id == action.id)
-      container.current->kill_at = now() + action.grace;
+    if (container.current && container.current->id == id) return &*container.current;
   }
+  return nullptr;
+}
+
+Result<void> PodActions::tellStop(const std::string& container, const ContainerId& id, int signal,
+                                  Duration grace) {
+  Stop stop = callStop();
+  auto told = context_->deps.runtime.stopContainer(state_.uid, id, signal, grace, stop);
+  if (!told) {
+    podFailed("FailedKillPod",
+              fmt::format("error killing pod: stop container {}: {}", container, told.error().text));
+  }
+  return told;
+}
+
+// The hook itself is run by whoever reads the record: PodWorker::tellHooks().
+Result<void> PodActions::act(const RunHook& action) {
+  InstanceRecord* instance = findInstance(action.id);
+  if (instance == nullptr) return makeError(Code::kNotFound, "no instance {}", action.id.str());
+  const bool stops = action.kind == HookKind::kPreStop;
+  if (stops) {
+    if (!action.why.empty()) state_.event("Normal", "Killing", action.why, action.container, now());
+    // The signal is due at `until` at the latest and has its own least time after that.
+    TRY(tellStop(action.container, action.id, 0, *action.until - now() + kMinGrace));
+    instance->stop_by = action.until;
+  }
+  HookRecord& hook = stops ? instance->pre_stop : instance->post_start;
+  if (!hook.begun) hook.begun = now();
+  hook.phase = HookPhase::kBegun;
+  save();
+  return {};
+}
+
+Result<void> PodActions::act(const StopContainer& action) {
+  if (!action.why.empty()) state_.event("Normal", "Killing", action.why, action.container, now());
+  TRY(tellStop(action.container, action.id, action.signal, action.grace));
+  if (InstanceRecord* instance = findInstance(action.id)) instance->kill_at = now() + action.grace;
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "kubelet/container_status.h"
 
 #include "kubelet/container_steps.h"
+#include "kubelet/container_stop.h"
 #include "kubelet/image_wait.h"
 #include "kubelet/pod_history.h"
 #include "kubelet/text.h"
@@ -25,8 +26,24 @@ std::optional<api::ContainerStateWaiting> heldUp(const StatusInput& in, const ap
   return api::ContainerStateWaiting{failure->second.reason, failure->second.message};
 }
 
-void running(const api::Container& container, const InstanceRecord& instance, ContainerKind kind,
-             api::ContainerStatus& status) {
+// Nothing has been said of it yet.
+api::ContainerStateWaiting stillComing(const StatusInput& in) {
+  return {in.pod.spec.init_containers.empty() ? "ContainerCreating" : "PodInitializing", ""};
+}
+
+void running(const StatusInput& in, const api::Container& container, const InstanceRecord& instance,
+             ContainerKind kind, api::ContainerStatus& status) {
+  const bool pod_ends = in.record.ending || in.record.deletion;
+  const bool hook_failed = instance.post_start.phase == HookPhase::kFailed;
+  // It counts as running only once its postStart hook has ended well.
+  if (!pod_ends && hook_failed) {
+    status.state.waiting = {"PostStartHookError", instance.post_start.message};
+    return;
+  }
+  if (!pod_ends && awaitsPostStart(container, instance)) {
+    status.state.waiting = stillComing(in);
+    return;
+  }
   status.state.running = api::ContainerStateRunning{instance.started_at};
   const bool started = isStarted(container, instance);
   status.started = started;
@@ -40,7 +57,7 @@ void ended(const StatusInput& in, const api::Container& container, const Contain
            ContainerKind kind, api::ContainerStatus& status) {
   const InstanceRecord& instance = *known.current;
   const bool pod_ends = in.record.ending || in.record.deletion;
-  const bool restarts = !pod_ends && (restartsAfter(in.pod.spec, container, kind, *instance.exit) ||
+  const bool restarts = !pod_ends && (kubelet::restarts(in.pod.spec, container, kind, instance) ||
                                       instance.image != container.image);
   std::optional<api::ContainerStateWaiting> waiting;
   if (restarts) {
@@ -49,6 +66,8 @@ void ended(const StatusInput& in, const api::Container& container, const Contain
                                                  goDuration(wait->delay), container.name, podText(in.pod))};
     } else {
       waiting = heldUp(in, container);
+      if (!waiting && instance.post_start.phase == HookPhase::kFailed)
+        waiting = {"PostStartHookError", instance.post_start.message};
     }
   }
   if (waiting) {
@@ -88,10 +107,7 @@ api::ContainerStatus containerStatus(const StatusInput& in, const api::Container
   const auto found = in.record.containers.find(container.name);
   if (found == in.record.containers.end() || !found->second.current) {
     status.state.waiting = heldUp(in, container);
-    if (!status.state.waiting) {
-      const bool has_init = !in.pod.spec.init_containers.empty();
-      status.state.waiting = {has_init ? "PodInitializing" : "ContainerCreating", ""};
-    }
+    if (!status.state.waiting) status.state.waiting = stillComing(in);
     return status;
   }
   const ContainerRecord& known = found->second;
@@ -102,7 +118,7 @@ api::ContainerStatus containerStatus(const StatusInput& in, const api::Container
   status.container_id = containerIdText(instance.id);
   given(container, status);
   if (!instance.exit) {
-    running(container, instance, kind, status);
+    running(in, container, instance, kind, status);
     if (known.previous) status.last_state.terminated = known.previous->exit;
   } else {
     ended(in, container, known, kind, status);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kubelet/container_stop.h"
 #include "kubelet/restart.h"
 #include "kubelet/text.h"
 
@@ -65,17 +66,19 @@ class Steps {
       return false;
     }
     if (instance->exit->exit_code == 0) return true;
-    if (restartsAfter(pod_.spec, container, ContainerKind::kInit, *instance->exit)) start(container);
+    if (restarts(pod_.spec, container, ContainerKind::kInit, *instance)) start(container);
     return false;
   }
 
   bool sidecar(const api::Container& container) {
     const InstanceRecord* instance = inThisSandbox(container);
     if (instance != nullptr && !instance->exit) {
-      if (instance->image != container.image || !instance->failed_probe.empty()) replace(container);
+      running(container, *instance);
       if (isStarted(container, *instance)) return true;
-      steps_.push_back({ContainerStep::Kind::kWait, &container, 0,
-                        fmt::format("startup of container {}", container.name), std::nullopt});
+      if (!awaitsPostStart(container, *instance)) {
+        steps_.push_back({ContainerStep::Kind::kWait, &container, 0,
+                          fmt::format("startup of container {}", container.name), std::nullopt});
+      }
       return false;
     }
     start(container);
@@ -89,16 +92,20 @@ class Steps {
       return;
     }
     const InstanceRecord& instance = *known->current;
+    if (!instance.exit) return running(container, instance);
     const bool changed = instance.image != container.image;
-    if (!instance.exit) {
-      if (changed || !instance.failed_probe.empty()) replace(container);
-      return;
-    }
-    if (changed || restartsAfter(pod_.spec, container, ContainerKind::kApp, *instance.exit)) start(container);
+    if (changed || restarts(pod_.spec, container, ContainerKind::kApp, instance)) start(container);
   }
 
-  void replace(const api::Container& container) {
-    steps_.push_back({ContainerStep::Kind::kReplace, &container, 0, "", std::nullopt});
+  void running(const api::Container& container, const InstanceRecord& instance) {
+    const bool replace = instance.image != container.image || !instance.failed_probe.empty() ||
+                         instance.post_start.phase == HookPhase::kFailed;
+    if (replace) {
+      steps_.push_back({ContainerStep::Kind::kReplace, &container, 0, "", std::nullopt});
+    } else if (awaitsPostStart(container, instance)) {
+      steps_.push_back({ContainerStep::Kind::kPostStart, &container, 0,
+                        fmt::format("postStart hook of container {}", container.name), std::nullopt});
+    }
   }
 
   void start(const api::Container& container) {
@@ -135,6 +142,7 @@ class Steps {
 }  // namespace
 
 bool isStarted(const api::Container& container, const InstanceRecord& instance) {
+  if (hasPostStart(container) && instance.post_start.phase != HookPhase::kDone) return false;
   return !container.startup_probe || instance.started.value_or(false);
 }
 

@@ -14,7 +14,8 @@ namespace keelson::kubelet {
 
 struct ContainerStep {
   // kReplace: what runs is to be stopped, since the spec or a failed probe says so.
-  enum class Kind { kStart, kReplace, kWait };
+  // kPostStart: its hook has not ended, which holds up every start after it in the list.
+  enum class Kind { kStart, kReplace, kPostStart, kWait };
   Kind kind = Kind::kWait;
   const api::Container* spec = nullptr;  // in the pod that was asked about
   uint32_t attempt = 0;                  // kStart
@@ -27,7 +28,8 @@ struct ContainerStep {
 std::vector<ContainerStep> containerSteps(const api::Pod& pod, const PodObservation& observed,
                                           const PodRecord& record, const BackoffPolicy& policy, WallTime now);
 
-// Whether a running instance counts as started: its startup probe has succeeded, or it has none.
+// Whether a running instance counts as started: its postStart hook and its startup probe have succeeded, if
+// it has any.
 bool isStarted(const api::Container& container, const InstanceRecord& instance);
 
 // Whether every init container has done its part in the present sandbox: regular ones exited 0, sidecars

@@ -102,7 +102,8 @@ probes::Outcome execOutcome(const std::vector<std::string>& command,
   if (result->timed_out)
     return {probes::Verdict::kFailure, fmt::format("command timed out: \"{}\"", fmt::join(command, " "))};
   if (!result->error.empty()) return {probes::Verdict::kError, result->error};
-  return {result->exit_code == 0 ? probes::Verdict::kSuccess : probes::Verdict::kFailure, output};
+  if (result->exit_code == 0) return {probes::Verdict::kSuccess, output};
+  return {probes::Verdict::kFailure, output, result->exit_code};
 }
 
 probes::AttemptPtr ExecProbes::start(const PodUid& uid, const ContainerId& id,

@@ -28,7 +28,10 @@ std::vector<runtime::CgroupRequest> nodeCgroups(const Options& options,
 }
 
 // The loop's side of the kubelet. Shared with callbacks, which find it closed after stop().
-class Core : public WorkerHost, public probes::ProbeListener, public std::enable_shared_from_this<Core> {
+class Core : public WorkerHost,
+             public probes::ProbeListener,
+             public HookListener,
+             public std::enable_shared_from_this<Core> {
  public:
   Core(const Options& options, const Dependencies& dependencies)
       : context_(std::make_shared<WorkerContext>(options, dependencies)),
@@ -36,6 +39,7 @@ class Core : public WorkerHost, public probes::ProbeListener, public std::enable
         workers_(context_),
         exec_probes_(loop_, probes_lane_, dependencies.runtime),
         prober_({loop_, dependencies.clock}, exec_probes_, *this),
+        hooks_({loop_, dependencies.clock}, exec_probes_, *this),
         node_strand_(dependencies.pods, "node"),
         source_(loop_, dependencies.volumes, dependencies.clock,
                 {options.static_pod_path, options.node_name, options.file_check_frequency}) {}
@@ -96,6 +100,11 @@ class Core : public WorkerHost, public probes::ProbeListener, public std::enable
       core.prober_.setSubjects(uid, std::move(subjects));
     });
   }
+  void setHooks(const PodUid& uid, std::vector<HookOrder> orders) override {
+    onLoop([uid, orders = std::move(orders)](Core& core) mutable {
+      core.hooks_.setHooks(uid, std::move(orders));
+    });
+  }
   void wakeAfter(const PodUid& uid, Duration delay) override {
     onLoop([uid, delay](Core& core) { core.workers_.wakeAfter(uid, delay); });
   }
@@ -107,7 +116,12 @@ class Core : public WorkerHost, public probes::ProbeListener, public std::enable
     });
   }
 
-  // ---- ProbeListener: on the loop ----
+  // ---- HookListener, ProbeListener: on the loop ----
+  void onHookEnded(const HookResult& result) override { workers_.hookEnded(result); }
+  void onHookEvent(const PodUid& uid, const std::string& container, const std::string& reason,
+                   const std::string& message) override {
+    workers_.note(uid, container, reason, message);
+  }
   void onFinding(const probes::Finding& finding) override { workers_.probed(finding); }
   void onEvent(const PodUid& uid, const std::string& container, const std::string& reason,
                const std::string& message) override {
@@ -135,9 +149,11 @@ class Core : public WorkerHost, public probes::ProbeListener, public std::enable
   const WorkerContextPtr context_;
   Loop& loop_;
   PodWorkers workers_;
-  Lane probes_lane_{"probes", 2};  // starts the commands of probes; nobody waits there for their end
+  Lane probes_lane_{"probes",
+                    2};  // starts the commands of probes and hooks; nobody waits there for their end
   ExecProbes exec_probes_;
   probes::Prober prober_;
+  HookRunner hooks_;
   Strand node_strand_;
   ManifestSource source_;
   ObjectStorePtr folder_objects_ = std::make_shared<const ObjectStore>();
@@ -275,6 +291,7 @@ void Core::stop() {
   closed_ = true;
   source_.stop();
   prober_.stop();
+  hooks_.stop();
   probes_lane_.join();
   resync_.reset();
   node_retry_.reset();

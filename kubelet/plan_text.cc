@@ -14,6 +14,9 @@ struct Renderer {
   std::string operator()(const StartContainer& a) const {
     return fmt::format("StartContainer {} {}", a.container, a.attempt);
   }
+  std::string operator()(const RunHook& a) const {
+    return fmt::format("RunHook {} {}", a.container, hookName(a.kind));
+  }
   std::string operator()(const StopContainer& a) const {
     return fmt::format("StopContainer {} signal {} grace {}", a.container, a.signal, formatDuration(a.grace));
   }

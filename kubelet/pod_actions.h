@@ -33,6 +33,7 @@ class PodActions {
   Result<void> act(const PrepareVolumes& action);
   Result<void> act(const OpenMounts& action);
   Result<void> act(const StartContainer& action);
+  Result<void> act(const RunHook& action);
   Result<void> act(const StopContainer& action);
   Result<void> act(const RemoveContainer& action);
   Result<void> act(const TearDown& action);
@@ -45,6 +46,10 @@ class PodActions {
   InstanceRecord& noteInstance(const api::Container& container, const runtime::Image& image,
                                const ContainerId& id, uint32_t attempt, WallTime started_at);
   Error neverStarted(const api::Container& container, InstanceRecord& instance, const std::string& message);
+  // Tells the shim: the signal now (0: none yet), SIGKILL after `grace`.
+  Result<void> tellStop(const std::string& container, const ContainerId& id, int signal, Duration grace);
+  // The newest instance with this id, or nullptr.
+  InstanceRecord* findInstance(const ContainerId& id);
   Error startFailed(const std::string& container, const std::string& reason, const std::string& message);
   void podFailed(const std::string& reason, const std::string& message);
   WallTime now() const { return context_->deps.clock.wall(); }

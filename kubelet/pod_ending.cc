@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kubelet/container_stop.h"
 #include "kubelet/restart.h"
 
 namespace keelson::kubelet {
@@ -17,6 +18,15 @@ size_t stopRank(const api::Pod& pod, const std::string& name) {
     if (inits[i].name == name && initKind(inits[i]) == ContainerKind::kSidecar) return inits.size() - i;
   }
   return 0;
+}
+
+const api::Container* specOf(const api::Pod& pod, const std::string& name) {
+  for (const auto* list : {&pod.spec.init_containers, &pod.spec.containers}) {
+    for (const auto& container : *list) {
+      if (container.name == name) return &container;
+    }
+  }
+  return nullptr;
 }
 
 const InstanceRecord* instanceOf(const PodRecord& record, const ObservedContainer& container) {
@@ -39,20 +49,31 @@ WallTime graceEnd(const api::Pod& pod, const PodRecord& record, WallTime now) {
 
 void stopRunning(const api::Pod& pod, const PodRecord& record,
                  const std::vector<const ObservedContainer*>& running, WallTime now, Plan& plan) {
-  const WallTime end = graceEnd(pod, record, now);
+  const WallTime pod_end = graceEnd(pod, record, now);
   size_t rank = SIZE_MAX;
   for (const auto* container : running) rank = std::min(rank, stopRank(pod, container->name));
   for (const auto* container : running) {
     const InstanceRecord* instance = instanceOf(record, *container);
+    const WallTime end = stopEnd(instance, pod_end);
+    const bool hook_begun = instance != nullptr && instance->stop_by;
+    const std::string why = hook_begun ? "" : fmt::format("Stopping container {}", container->name);
+    // The hooks of all containers begin at once, whoever's turn it is to stop.
+    const StopStep step = stopStep(specOf(pod, container->name), instance, end, now);
+    if (step == StopStep::kBeginHook)
+      plan.actions.push_back(RunHook{container->name, container->id, HookKind::kPreStop, end, why});
+    if (step != StopStep::kSignal) {
+      if (!plan.wake_at || end < *plan.wake_at) plan.wake_at = end;
+      plan.waits.push_back(fmt::format("preStop hook of container {}", container->name));
+      continue;
+    }
     const bool told = instance != nullptr && instance->kill_at.has_value();
     // When time runs out all that remain are told at once.
     const bool turn = stopRank(pod, container->name) == rank || now >= end;
     const Duration grace = std::max(kMinGrace, Duration(end - now));
-    const bool shortened = told && now + grace + std::chrono::seconds(1) < *instance->kill_at;
+    const bool shortened = told && now + grace + kStopSlack < *instance->kill_at;
     if (turn && (!told || shortened)) {
       plan.actions.push_back(StopContainer{container->name, container->id,
-                                           instance != nullptr ? instance->stop_signal : 15, grace,
-                                           fmt::format("Stopping container {}", container->name)});
+                                           instance != nullptr ? instance->stop_signal : 15, grace, why});
     }
     const WallTime kill_at = told && !shortened ? *instance->kill_at : now + grace;
     const WallTime look = turn ? kill_at + kKillMargin : end;

@@ -52,12 +52,15 @@ std::string messageOf(const std::map<ContainerId, std::string>& messages, const 
 }
 
 // A container that an earlier life of the daemon started without coming to save it.
-InstanceRecord adopted(const ObservedContainer& container, uint32_t sandbox_attempt, const api::Pod& pod) {
+// Without any record nobody knows whether its postStart hook has run: it has, rather than once more.
+InstanceRecord adopted(const ObservedContainer& container, uint32_t sandbox_attempt, const api::Pod& pod,
+                       bool record_lost) {
   InstanceRecord instance;
   instance.id = container.id;
   instance.attempt = container.attempt;
   instance.sandbox_attempt = sandbox_attempt;
   instance.started_at = container.started_at;
+  if (record_lost) instance.post_start.phase = HookPhase::kDone;
   for (const auto* list : {&pod.spec.init_containers, &pod.spec.containers}) {
     for (const auto& spec : *list) {
       if (spec.name == container.name) instance.image = spec.image;
@@ -66,19 +69,27 @@ InstanceRecord adopted(const ObservedContainer& container, uint32_t sandbox_atte
   return instance;
 }
 
-void recordInstance(const api::Pod& pod, const ObservedPod& observed, const ObservedContainer& container,
-                    const std::map<ContainerId, std::string>& messages, PodRecord& record, WallTime now) {
+struct Folding {
+  const api::Pod& pod;
+  const ObservedPod& observed;
+  const std::map<ContainerId, std::string>& messages;
+  bool record_lost;
+  WallTime now;
+};
+
+void recordInstance(const Folding& in, const ObservedContainer& container, PodRecord& record) {
   ContainerRecord& known = record.containers[container.name];
   // next_attempt may be ahead of what is known: after a kill it is counted from the log files alone.
   if (!known.current || container.attempt > known.current->attempt) {
-    if (known.current && !known.current->exit) known.current->exit = unknownEnd(*known.current, now);
+    if (known.current && !known.current->exit) known.current->exit = unknownEnd(*known.current, in.now);
     if (known.current) known.previous = std::move(known.current);
-    known.current = adopted(container, observed.sandbox_attempt, pod);
+    known.current = adopted(container, in.observed.sandbox_attempt, in.pod, in.record_lost);
     known.next_attempt = std::max(known.next_attempt, container.attempt + 1);
   }
   for (auto* instance : {&known.current, &known.previous}) {
     if (!*instance || (*instance)->id != container.id || (*instance)->exit) continue;
-    if (ended(container, observed)) (*instance)->exit = endOf(container, messageOf(messages, container.id));
+    if (ended(container, in.observed))
+      (*instance)->exit = endOf(container, messageOf(in.messages, container.id));
   }
 }
 
@@ -93,7 +104,7 @@ std::optional<Ending> endingOf(const api::Pod& pod, const PodRecord& record, Wal
     const InstanceRecord* instance = currentOf(container);
     if (instance == nullptr || !instance->exit || instance->exit->exit_code == 0) continue;
     if (instance->image != container.image) continue;
-    if (!restartsAfter(pod.spec, container, ContainerKind::kInit, *instance->exit)) {
+    if (!restarts(pod.spec, container, ContainerKind::kInit, *instance)) {
       return Ending{"Failed", "", "", now};
     }
   }
@@ -101,7 +112,7 @@ std::optional<Ending> endingOf(const api::Pod& pod, const PodRecord& record, Wal
   for (const auto& container : pod.spec.containers) {
     const InstanceRecord* instance = currentOf(container);
     if (instance == nullptr || !instance->exit || instance->image != container.image) return std::nullopt;
-    if (restartsAfter(pod.spec, container, ContainerKind::kApp, *instance->exit)) return std::nullopt;
+    if (restarts(pod.spec, container, ContainerKind::kApp, *instance)) return std::nullopt;
     all_succeeded = all_succeeded && instance->exit->exit_code == 0;
   }
   if (pod.spec.containers.empty()) return std::nullopt;
@@ -145,13 +156,13 @@ std::vector<ObservedContainer> newExits(const ObservedPod& observed, const PodRe
 PodRecord recordObserved(const api::Pod& pod, const ObservedPod& observed,
                          const std::map<ContainerId, std::string>& messages, PodRecord record, WallTime now) {
   // A record that was lost does not make the pod younger: the API server may still know.
-  if (!record.start_time) record.start_time = pod.status.start_time.value_or(now);
+  const bool record_lost = !record.start_time;
+  if (record_lost) record.start_time = pod.status.start_time.value_or(now);
   if (observed.sandbox != SandboxPhase::kAbsent) {
     record.next_sandbox = std::max(record.next_sandbox, observed.sandbox_attempt + 1);
   }
-  for (const auto& container : observed.containers) {
-    recordInstance(pod, observed, container, messages, record, now);
-  }
+  const Folding in{pod, observed, messages, record_lost, now};
+  for (const auto& container : observed.containers) recordInstance(in, container, record);
   for (auto& [name, container] : record.containers) {
     if (!container.current || container.current->exit) continue;
     if (isRunning(observed, container.current->id)) continue;

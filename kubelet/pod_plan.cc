@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "kubelet/container_steps.h"
+#include "kubelet/container_stop.h"
 #include "kubelet/image_wait.h"
 #include "kubelet/pod_ending.h"
+#include "kubelet/restart.h"
 
 namespace keelson::kubelet {
 namespace {
@@ -27,10 +29,13 @@ class RunPlanner {
       return std::move(out_);
     }
     const auto starts = chooseStarts();
-    for (const auto& start : starts) requestImage(start);
+    for (const auto& start : starts) requestImage(*start.step.spec);
     const bool sandbox_comes = prepareSandbox();
-    if (sandbox_comes) {
-      for (const auto& start : starts) startContainer(start);
+    bool held = false;
+    for (const auto& start : starts) {
+      if (!sandbox_comes || start.held || held) continue;
+      startContainer(start.step);
+      held = hasPostStart(*start.step.spec) && imageComes(*start.step.spec);
     }
     removeDead();
     if (pod_.spec.active_deadline_seconds && record_.start_time) {
@@ -53,15 +58,26 @@ class RunPlanner {
     return true;
   }
 
-  std::vector<ContainerStep> chooseStarts() {
-    std::vector<ContainerStep> starts;
+  // Containers start in the order of the spec, each after the postStart hooks of those before it.
+  struct Start {
+    ContainerStep step;
+    bool held = false;
+  };
+
+  std::vector<Start> chooseStarts() {
+    std::vector<Start> starts;
+    bool held = false;
     for (auto& step : containerSteps(pod_, observed_, record_, policy_.restart, now_)) {
       switch (step.kind) {
         case ContainerStep::Kind::kStart:
-          starts.push_back(std::move(step));
+          starts.push_back({std::move(step), held});
           break;
         case ContainerStep::Kind::kReplace:
-          replace(step);
+          replace(*step.spec, *record_.containers.at(step.spec->name).current);
+          break;
+        case ContainerStep::Kind::kPostStart:
+          postStart(step);
+          held = true;
           break;
         case ContainerStep::Kind::kWait:
           wait(std::move(step.wait));
@@ -81,18 +97,42 @@ class RunPlanner {
     return specGrace(pod_);
   }
 
-  void replace(const ContainerStep& step) {
+  // Kubernetes' words.
+  std::string replaceReason(const api::Container& container, const InstanceRecord& instance) const {
+    if (instance.post_start.phase == HookPhase::kFailed) return "FailedPostStartHook";
+    if (instance.failed_probe.empty())
+      return fmt::format("Container {} definition changed, will be restarted", container.name);
+    const auto& inits = pod_.spec.init_containers;
+    const bool is_init = std::any_of(inits.begin(), inits.end(),
+                                     [&](const auto& init) { return init.name == container.name; });
+    if (is_init)
+      return fmt::format("Init container {} failed {} probe", container.name, instance.failed_probe);
+    return fmt::format("Container {} failed {} probe{}", container.name, instance.failed_probe,
+                       neverRestarts(pod_.spec, container) ? "" : ", will be restarted");
+  }
+
+  void postStart(const ContainerStep& step) {
     const InstanceRecord& instance = *record_.containers.at(step.spec->name).current;
-    if (!instance.kill_at) {
-      const std::string why =
-          instance.failed_probe.empty()
-              ? fmt::format("Container {} definition changed, will be restarted", step.spec->name)
-              : fmt::format("Container {} failed {} probe, will be restarted", step.spec->name,
-                            instance.failed_probe);
-      out_.actions.push_back(StopContainer{step.spec->name, instance.id, instance.stop_signal,
-                                           std::max(kMinGrace, replaceGrace(*step.spec, instance)), why});
+    if (instance.post_start.phase == HookPhase::kNone)
+      out_.actions.push_back(RunHook{step.spec->name, instance.id, HookKind::kPostStart, std::nullopt, ""});
+    wait(step.wait);
+  }
+
+  void replace(const api::Container& container, const InstanceRecord& instance) {
+    const WallTime end = stopEnd(&instance, now_ + replaceGrace(container, instance));
+    const StopStep step = stopStep(&container, &instance, end, now_);
+    const std::string why = instance.stop_by ? "" : replaceReason(container, instance);
+    if (step == StopStep::kBeginHook)
+      out_.actions.push_back(RunHook{container.name, instance.id, HookKind::kPreStop, end, why});
+    if (step != StopStep::kSignal) {
+      wait(fmt::format("preStop hook of container {}", container.name));
+      return wakeAt(end);
     }
-    wait(fmt::format("grace period of container {}", step.spec->name));
+    if (!instance.kill_at) {
+      out_.actions.push_back(StopContainer{container.name, instance.id, instance.stop_signal,
+                                           std::max(kMinGrace, Duration(end - now_)), why});
+    }
+    wait(fmt::format("grace period of container {}", container.name));
   }
 
   const PullFailure* pullFailure(const api::Container& container) const {
@@ -110,8 +150,16 @@ class RunPlanner {
            (state == ImageState::kPresent && container.image_pull_policy != "Always");
   }
 
-  void requestImage(const ContainerStep& start) {
-    const api::Container& container = *start.spec;
+  // Whether it is here or on its way, rather than failing.
+  bool imageComes(const api::Container& container) const {
+    if (imageReady(container)) return true;
+    const ImageState state = image(container).state;
+    const bool fails = state == ImageState::kBadName || state == ImageState::kUnreadable ||
+                       container.image_pull_policy == "Never";
+    return !fails && pullFailure(container) == nullptr;
+  }
+
+  void requestImage(const api::Container& container) {
     if (imageReady(container)) return;
     const ImageObservation seen = image(container);
     const PullFailure* failure = pullFailure(container);

@@ -32,12 +32,21 @@ struct StartContainer {
   std::string container;
   uint32_t attempt = 0;
 };
+// From now on the hook is under way. A preStop hook begins the stop: SIGKILL is armed, so that the grace
+// period ends also without the daemon; for one that runs only `until` changes.
+struct RunHook {
+  std::string container;
+  ContainerId id;
+  HookKind kind = HookKind::kPostStart;
+  std::optional<WallTime> until;  // preStop: when the grace period is over
+  std::string why;                // preStop: the message of its event Killing, "" for none
+};
 struct StopContainer {
   std::string container;
   ContainerId id;
   int signal = 15;
   Duration grace{0};
-  std::string why;  // the event's message
+  std::string why;  // the event's message, "" for none: it was told before a hook
 };
 struct RemoveContainer {  // the runtime's record, the writable layer and the log files of a dead instance
   std::string container;
@@ -52,7 +61,7 @@ struct TearDown {
 struct ReleasePod {};
 
 using Action = std::variant<RequestImage, MakeSandbox, AttachNetwork, PrepareVolumes, OpenMounts,
-                            StartContainer, StopContainer, RemoveContainer, TearDown, ReleasePod>;
+                            StartContainer, RunHook, StopContainer, RemoveContainer, TearDown, ReleasePod>;
 
 struct Plan {
   std::vector<Action> actions;

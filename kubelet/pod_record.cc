@@ -28,6 +28,19 @@ json::object encode(const api::ContainerStateTerminated& exit) {
   return out;
 }
 
+const std::pair<HookPhase, const char*> kHookPhases[] = {
+    {HookPhase::kBegun, "begun"}, {HookPhase::kDone, "done"}, {HookPhase::kFailed, "failed"}};
+
+json::object encode(const HookRecord& hook) {
+  json::object out;
+  for (const auto& [phase, name] : kHookPhases) {
+    if (hook.phase == phase) out["phase"] = name;
+  }
+  if (hook.begun) out["begun"] = nanos(*hook.begun);
+  if (!hook.message.empty()) out["message"] = hook.message;
+  return out;
+}
+
 json::object encode(const InstanceRecord& instance) {
   json::object out{{"id", instance.id.str()},
                    {"attempt", instance.attempt},
@@ -41,6 +54,9 @@ json::object encode(const InstanceRecord& instance) {
   if (instance.ready) out["ready"] = *instance.ready;
   if (instance.started) out["started"] = *instance.started;
   if (!instance.failed_probe.empty()) out["failedProbe"] = instance.failed_probe;
+  if (instance.post_start != HookRecord{}) out["postStart"] = encode(instance.post_start);
+  if (instance.pre_stop != HookRecord{}) out["preStop"] = encode(instance.pre_stop);
+  if (instance.stop_by) out["stopBy"] = nanos(*instance.stop_by);
   return out;
 }
 
@@ -161,6 +177,17 @@ api::ContainerStateTerminated readExit(Reader& in) {
   return exit;
 }
 
+HookRecord readHook(Reader& in) {
+  HookRecord hook;
+  const std::string name = in.text("phase");
+  for (const auto& [phase, known] : kHookPhases) {
+    if (name == known) hook.phase = phase;
+  }
+  hook.begun = in.optionalTime("begun");
+  hook.message = in.text("message");
+  return hook;
+}
+
 InstanceRecord readInstance(Reader& in) {
   InstanceRecord instance;
   instance.id = ContainerId(in.text("id"));
@@ -175,6 +202,9 @@ InstanceRecord readInstance(Reader& in) {
   instance.ready = in.optionalFlag("ready");
   instance.started = in.optionalFlag("started");
   instance.failed_probe = in.text("failedProbe");
+  in.object("postStart", [&](Reader& hook) { instance.post_start = readHook(hook); });
+  in.object("preStop", [&](Reader& hook) { instance.pre_stop = readHook(hook); });
+  instance.stop_by = in.optionalTime("stopBy");
   return instance;
 }
 

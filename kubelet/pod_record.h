@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "kubelet/hook_record.h"
 
 namespace keelson::kubelet {
 
@@ -30,6 +31,8 @@ struct InstanceRecord {
   // What its probes found last; absent: nothing yet. Kept over a restart of the daemon.
   std::optional<bool> ready, started;
   std::string failed_probe;  // "liveness", "startup": it is to be restarted
+  HookRecord post_start, pre_stop;
+  std::optional<WallTime> stop_by;  // once its preStop hook has begun: when the grace period is over
   bool operator==(const InstanceRecord&) const = default;
 };
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "kubelet/container_steps.h"
+#include "kubelet/container_stop.h"
 #include "kubelet/pod_ending.h"
 #include "kubelet/pod_history.h"
 #include "kubelet/pod_volumes.h"
@@ -113,25 +113,55 @@ void PodWorker::evict(Ending ending) {
   wake();
 }
 
+InstanceRecord* PodWorker::liveInstance(const std::string& container, const ContainerId& id) {
+  const auto found = state_.record.containers.find(container);
+  if (found == state_.record.containers.end() || !found->second.current) return nullptr;
+  InstanceRecord& instance = *found->second.current;
+  return instance.id == id && !instance.exit ? &instance : nullptr;
+}
+
 void PodWorker::probed(const probes::Finding& finding) {
   post([this, finding] {
-    const auto found = state_.record.containers.find(finding.container);
-    if (found == state_.record.containers.end() || !found->second.current) return;
-    InstanceRecord& instance = *found->second.current;
-    if (instance.id != finding.id || instance.exit) return;
+    InstanceRecord* instance = liveInstance(finding.container, finding.id);
+    if (instance == nullptr) return;
     switch (finding.kind) {
       case probes::Kind::kReadiness:
-        instance.ready = finding.success;
+        instance->ready = finding.success;
         break;
       case probes::Kind::kStartup:
-        instance.started = finding.success;
-        if (!finding.success) instance.failed_probe = "startup";
+        instance->started = finding.success;
+        if (!finding.success) instance->failed_probe = "startup";
         break;
       case probes::Kind::kLiveness:
-        if (!finding.success) instance.failed_probe = "liveness";
+        if (!finding.success) instance->failed_probe = "liveness";
         break;
     }
     look();
+  });
+}
+
+void PodWorker::hookEnded(const HookResult& result) {
+  post([this, result] {
+    for (auto& [name, container] : state_.record.containers) {
+      InstanceRecord* instance = liveInstance(name, result.id);
+      if (instance == nullptr) continue;
+      const bool after_start = result.kind == HookKind::kPostStart;
+      HookRecord& hook = after_start ? instance->post_start : instance->pre_stop;
+      if (hook.phase != HookPhase::kBegun) return;
+      const WallTime now = context_->deps.clock.wall();
+      hook.phase = result.success ? HookPhase::kDone : HookPhase::kFailed;
+      hook.message = result.message;
+      actions_.save();  // an ended hook never runs again
+      state_.step(fmt::format("{} hook of {}", hookName(result.kind), name), result.message, Duration{0},
+                  now);
+      // The message stays out of the event: it may hold what a command printed.
+      if (!result.success) {
+        LOG_WARN("pod {}: {}", full_name_, result.message);
+        state_.event("Warning", after_start ? "FailedPostStartHook" : "FailedPreStopHook",
+                     after_start ? "PostStartHook failed" : "PreStopHook failed", name, now);
+      }
+      return look();
+    }
   });
 }
 
@@ -383,6 +413,7 @@ void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
       podStatus({*state_.pod, seen, state_.record, context_->host_ips, context_->policy.restart, now});
   state_.record.conditions = status.conditions;
   tellProber();
+  tellHooks();
   const auto& ending = state_.record.ending;
   for (auto& event : statusEvents(*state_.pod, last_status_, status, now)) {
     // An eviction was told when it began.
@@ -417,6 +448,7 @@ void PodWorker::tellProber() {
     if (!container.current || container.current->exit || !isRunning(state_.observed, container.current->id))
       continue;
     const InstanceRecord& instance = *container.current;
+    if (awaitsPostStart(*spec, instance)) continue;
     const auto& addresses = state_.pod->spec.host_network ? context_->host_ips : state_.record.pod_ips;
     if (addresses.empty()) continue;
     now[instance.id] = {state_.pod, terminating};
@@ -426,6 +458,28 @@ void PodWorker::tellProber() {
   if (now == probed_) return;
   probed_ = std::move(now);
   if (const auto host = context_->host.copy()) host->setProbed(uid_, std::move(subjects));
+}
+
+// Which hooks are under way; only news are told.
+void PodWorker::tellHooks() {
+  std::set<std::pair<ContainerId, HookKind>> now;
+  std::vector<HookOrder> orders;
+  const auto& addresses = state_.pod->spec.host_network ? context_->host_ips : state_.record.pod_ips;
+  for (const auto& [name, container] : state_.record.containers) {
+    if (!container.current || !isRunning(state_.observed, container.current->id)) continue;
+    const InstanceRecord& instance = *container.current;
+    if (instance.exit || instance.kill_at) continue;
+    const bool stops = instance.pre_stop.phase != HookPhase::kNone;
+    const HookKind kind = stops ? HookKind::kPreStop : HookKind::kPostStart;
+    const HookRecord& hook = stops ? instance.pre_stop : instance.post_start;
+    if (hook.phase != HookPhase::kBegun) continue;
+    now.insert({instance.id, kind});
+    orders.push_back({instance.id, kind, state_.pod, name, addresses.empty() ? "" : addresses.front(),
+                      hook.begun.value_or(instance.started_at), stops ? instance.stop_by : std::nullopt});
+  }
+  if (now == hooks_told_) return;
+  hooks_told_ = std::move(now);
+  if (const auto host = context_->host.copy()) host->setHooks(uid_, std::move(orders));
 }
 
 // The last word about a pod of which nothing is left.
@@ -438,6 +492,7 @@ void PodWorker::publishReleased() {
   const api::PodStatus status = podStatus(
       {*state_.pod, PodObservation{}, state_.record, context_->host_ips, context_->policy.restart, now});
   tellProber();
+  tellHooks();
   published_.exchange(build(status, ""));
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void remove(Duration grace);   // the pod shall go; a later call may only shorten
   void evict(Ending ending);     // the pod is over by this node's will, unless it is over already
   void probed(const probes::Finding& finding);  // a probe of an instance came to a result
+  void hookEnded(const HookResult& result);
   // Something about a container, for its events.
   void note(const std::string& container, const std::string& reason, const std::string& message);
   void reattach();  // its link is gone: attach again if its sandbox is ready
@@ -79,6 +81,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void publish(const Plan& plan, const PodObservation& seen);
   void publishReleased();
   void tellProber();
+  void tellHooks();
+  // The newest instance of the container if it has this id and has not ended, else nullptr.
+  InstanceRecord* liveInstance(const std::string& container, const ContainerId& id);
   PublishedPodPtr build(const api::PodStatus& status, const std::string& wait) const;
   void wakeAt(std::optional<WallTime> time);
 
@@ -102,6 +107,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   std::optional<Duration> taken_removal_;
   bool observed_ = false;
   std::map<ContainerId, std::pair<api::PodPtr, bool>> probed_;  // what the prober was told last
+  std::set<std::pair<ContainerId, HookKind>> hooks_told_;
   bool published_once_ = false;
   bool was_terminating_ = false;
 };

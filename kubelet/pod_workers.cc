@@ -241,6 +241,11 @@ bool PodWorkers::evict(const PodUid& uid, Ending ending) {
   return true;
 }
 
+void PodWorkers::hookEnded(const HookResult& result) {
+  const auto slot = slots_.find(result.uid);
+  if (slot != slots_.end()) slot->second.worker->hookEnded(result);
+}
+
 void PodWorkers::probed(const probes::Finding& finding) {
   const auto slot = slots_.find(finding.uid);
   if (slot != slots_.end()) slot->second.worker->probed(finding);

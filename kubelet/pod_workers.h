@@ -46,7 +46,8 @@ class PodWorkers {
 
   // Its link is gone: it is attached again. Unknown pods are fine.
   void reattach(const PodUid& uid);
-  // From the prober; unknown pods are fine.
+  // From the runner of hooks and the prober; unknown pods are fine.
+  void hookEnded(const HookResult& result);
   void probed(const probes::Finding& finding);
   void note(const PodUid& uid, const std::string& container, const std::string& reason,
             const std::string& message);

@@ -12,6 +12,10 @@ bool matches(const api::ContainerRestartRule& rule, int32_t exit_code) {
   return rule.exit_codes->operator_ == "In" ? listed : !listed;
 }
 
+const std::string& policyOf(const api::PodSpec& spec, const api::Container& container) {
+  return container.restart_policy.empty() ? spec.restart_policy : container.restart_policy;
+}
+
 }  // namespace
 
 ContainerKind initKind(const api::Container& container) {
@@ -24,12 +28,21 @@ bool restartsAfter(const api::PodSpec& spec, const api::Container& container, Co
   for (const auto& rule : container.restart_policy_rules) {
     if (rule.action == "Restart" && matches(rule, exit.exit_code)) return true;
   }
-  const std::string& policy =
-      container.restart_policy.empty() ? spec.restart_policy : container.restart_policy;
+  const std::string& policy = policyOf(spec, container);
   if (policy == "Never") return false;
   // An init container has done its work once it exits 0, whatever the pod's policy.
   if (policy == "OnFailure" || kind == ContainerKind::kInit) return exit.exit_code != 0;
   return true;
+}
+
+bool neverRestarts(const api::PodSpec& spec, const api::Container& container) {
+  return policyOf(spec, container) == "Never";
+}
+
+bool restarts(const api::PodSpec& spec, const api::Container& container, ContainerKind kind,
+              const InstanceRecord& ended) {
+  if (!ended.failed_probe.empty() && !neverRestarts(spec, container)) return true;
+  return restartsAfter(spec, container, kind, *ended.exit);
 }
 
 BackoffPolicy restartBackoff(Duration longest) {

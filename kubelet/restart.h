@@ -6,6 +6,7 @@
 
 #include "api/pod.h"
 #include "base/backoff.h"
+#include "kubelet/pod_record.h"
 
 namespace keelson::kubelet {
 
@@ -19,6 +20,12 @@ ContainerKind initKind(const api::Container& container);
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-restarts
 bool restartsAfter(const api::PodSpec& spec, const api::Container& container, ContainerKind kind,
                    const api::ContainerStateTerminated& exit);
+// The same of an instance that has ended. One that a failed probe ended starts again whatever its exit code
+// was, unless the policy is Never.
+bool restarts(const api::PodSpec& spec, const api::Container& container, ContainerKind kind,
+              const InstanceRecord& ended);
+// Whether its policy is Never: its own, else the pod's. A sidecar's is Always.
+bool neverRestarts(const api::PodSpec& spec, const api::Container& container);
 
 // 10 s doubled up to `longest`; a container that ran well for 10 minutes starts anew. Below 10 s `longest`
 // is also the first wait (crashLoopBackOff.maxContainerRestartPeriod).

@@ -100,10 +100,6 @@ StartError configError(const PodState& state, const std::string& container, cons
 }
 
 std::string unservedFeature(const api::Container& container) {
-  if (container.lifecycle) {
-    if (container.lifecycle->post_start) return "lifecycle.postStart";
-    if (container.lifecycle->pre_stop) return "lifecycle.preStop";
-  }
   if (!container.volume_devices.empty()) return "volumeDevices";
   if (!container.resources.claims.empty()) return "resources.claims";
   for (const auto& rule : container.restart_policy_rules) {

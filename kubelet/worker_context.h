@@ -9,6 +9,7 @@
 
 #include "base/guarded.h"
 #include "kubelet/admission.h"
+#include "kubelet/hook_runner.h"
 #include "kubelet/kubelet.h"
 #include "kubelet/log_files.h"
 #include "kubelet/object_store.h"
@@ -27,6 +28,8 @@ class WorkerHost {
   virtual void podEvent(const api::PodPtr& pod, const Event& event) = 0;
   // The instances of this pod whose probes are to be run from now on.
   virtual void setProbed(const PodUid& uid, std::vector<probes::Subject> subjects) = 0;
+  // The hooks of this pod that are under way from now on.
+  virtual void setHooks(const PodUid& uid, std::vector<HookOrder> orders) = 0;
   // Replaces an earlier wake-up of this pod.
   virtual void wakeAfter(const PodUid& uid, Duration delay) = 0;
   // The pod and everything of it is gone.

@@ -29,6 +29,12 @@ asio::ssl::context& tlsContext() {
   return context;
 }
 
+// What came first from the server is no TLS record.
+bool isPlainAnswer(const error_code& error) {
+  return error.category() == asio::error::get_ssl_category() &&
+         ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER;
+}
+
 // One request and its answer's head, over a connection that stands. Shared by its own callbacks; `ended` is
 // emptied by whoever gives it up.
 class Exchange : public std::enable_shared_from_this<Exchange> {
@@ -76,6 +82,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     if (error_code bad; asio::ip::make_address(target_.host, bad), bad)
       SSL_set_tlsext_host_name(tls_->native_handle(), target_.host.c_str());
     tls_->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](error_code error) {
+      if (isPlainAnswer(error)) return self->fail(kPlainAnswer);
       if (error) return self->fail("tls: " + errorWords(error));
       self->write(*self->tls_);
     });
@@ -175,7 +182,8 @@ class HttpAttempt final : public Attempt {
     const bool redirects = answer.status >= 300 && answer.status < 400 && !answer.location.empty();
     if (redirects) return redirect(answer);
     if (answer.status >= 200 && answer.status < 400) return finish({Verdict::kSuccess, ""});
-    finish({Verdict::kFailure, fmt::format("HTTP probe failed with statuscode: {}", answer.status)});
+    finish({Verdict::kFailure, fmt::format("HTTP probe failed with statuscode: {}", answer.status),
+            static_cast<int32_t>(answer.status)});
   }
 
   void redirect(const Exchange::Answer& answer) {

@@ -15,6 +15,9 @@ struct Effects {
   Clock& clock;
 };
 
+// In the text of an https attempt that was answered in clear, as Go has it.
+inline constexpr char kPlainAnswer[] = "http: server gave HTTP response to HTTPS client";
+
 // One GET. 200 to 399 is a success; redirects to the same host are followed (at most 10), another host ends
 // it with a warning. TLS is not verified, no proxy is used, the connection is closed. At most kMaxOutput of
 // the body is read.

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace keelson::probes {
@@ -19,6 +20,7 @@ inline constexpr size_t kMaxOutput = 10 * 1024;  // of a command or a body, as K
 struct Outcome {
   Verdict verdict = Verdict::kSuccess;
   std::string text;  // the message for the event, in the words of Kubernetes; "" for a plain success
+  std::optional<int32_t> code{};  // the command's exit code or the answer's status, where it was a failure
 };
 
 // A probe under way. Destroying it (on the loop) ends it: `done` does not run after that.

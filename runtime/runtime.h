@@ -133,7 +133,8 @@ class Runtime {
   virtual Result<ObservedContainer> startContainer(const PodUid& uid, ContainerRequest request,
                                                    Stop& stop) = 0;
   // Sends `signal` now and arms SIGKILL of the whole cgroup in the shim after `grace`. A later call
-  // may only shorten. Returns at once; fine if it has exited.
+  // may only shorten. Signal 0 only arms: a stop that begins with a hook. Returns at once; fine if it has
+  // exited.
   virtual Result<void> stopContainer(const PodUid& uid, const ContainerId& id, int signal, Duration grace,
                                      Stop& stop) = 0;
   // Forgets an exited instance: record, writable layer, cgroup. Its logs stay. Fine if absent.

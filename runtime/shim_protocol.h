@@ -166,7 +166,7 @@ struct StartContainer {
 
 struct StopContainer {
   std::string id;
-  int32_t signal = 15;
+  int32_t signal = 15;       // 0: none now
   int64_t grace_ms = 30000;  // then SIGKILL of the cgroup; 0: at once. A later request may only shorten.
   template <class Codec>
   void fields(Codec& codec) {

@@ -122,7 +122,7 @@ Result<void> Containers::stop(const StopContainer& request) {
   if (container->phase == Phase::kDraining || container->phase == Phase::kExited) return {};
   const auto grace = std::chrono::milliseconds(std::clamp<int64_t>(request.grace_ms, 0, INT32_MAX));
   if (grace.count() == 0) return kill(*container);
-  if (container->stop_signal != request.signal) {
+  if (request.signal != 0 && container->stop_signal != request.signal) {
     TRY(container->process.signal(request.signal));
     container->stop_signal = request.signal;
   }

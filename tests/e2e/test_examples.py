@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every example manifest that needs no control plane, Service, probe or hook works unmodified."""
+"""Every example manifest that needs no control plane or Service works unmodified."""
 
 import urllib.request
 
@@ -80,6 +80,60 @@ class Examples(World):
         state = self.node.status("limited", "eater")["state"]["terminated"]
         self.assertEqual((state["exitCode"], state["reason"]), (137, "OOMKilled"))
         self.assertEqual(self.node.pod("limited")["status"]["qosClass"], "Burstable")
+
+    def test_all_three_kinds_of_probes_make_a_pod_ready(self):
+        self.node.start().apply_example("probes.yaml")
+        self.node.wait_ready("probes")
+        status = self.node.status("probes", "web")
+        self.assertEqual((status["started"], status["ready"], status["restartCount"]), (True, True, 0))
+        self.node.kill()
+        self.node.start()
+        self.node.wait_ready("probes")
+        again = self.node.status("probes", "web")
+        self.assertEqual((again["containerID"], again["restartCount"]), (status["containerID"], 0))
+        self.node.ctl("exec", "probes", "--", "rm", "/usr/share/nginx/html/index.html")
+        self.node.wait_for("its liveness probe restarts it", lambda: self.node.status("probes", "web")["restartCount"] == 1)
+        self.node.wait_ready("probes")
+        self.assertIn("Container web failed liveness probe, will be restarted", self.node.ctl("describe", "pod", "probes"))
+
+    def test_a_post_start_hook_that_fails_restarts_its_container(self):
+        self.node.start().apply_example("lifecycle-events.yaml")
+        self.node.wait_for("it is restarted", lambda: self.restarts("lifecycle-demo", "lifecycle-demo-container") > 0, 60)
+        told = self.node.ctl("describe", "pod", "lifecycle-demo")
+        self.assertIn("FailedPostStartHook", told)
+        self.assertIn("PostStartHook failed", told)
+        status = self.node.status("lifecycle-demo", "lifecycle-demo-container")
+        self.assertFalse(status["ready"])
+        self.assertIn(status["state"].get("waiting", {}).get("reason"),
+                      ("PostStartHookError", "CrashLoopBackOff", "ContainerCreating"))
+
+    def test_hooks_run_in_their_container_and_in_their_order(self):
+        lifecycle = """{postStart: {exec: {command: [sh, -c, 'sleep 1; echo started > /share/hook']}},
+                     preStop: {exec: {command: [sh, -c, 'echo stopping > /share/hook; sleep 2']}}}"""
+        self.node.start().apply("hooks.yaml", f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: hooks}}
+spec:
+  terminationGracePeriodSeconds: 20
+  containers:
+  - name: app
+    image: alpine
+    command: [sh, -c, "trap 'echo signal >> /share/hook; exit' TERM; while :; do sleep 0.1; done"]
+    volumeMounts: [{{name: share, mountPath: /share}}]
+    lifecycle: {lifecycle}
+  volumes: [{{name: share, hostPath: {{path: {self.node.home}/share, type: DirectoryOrCreate}}}}]
+""")
+        self.node.wait_ready("hooks")
+        said = self.node.home / "share/hook"
+        self.assertEqual(said.read_text(), "started\n")
+        self.node.remove("hooks.yaml")
+        self.node.wait_gone("hooks")
+        self.assertEqual(said.read_text(), "stopping\nsignal\n")
+
+    def restarts(self, pod, container):
+        status = self.node.status(pod, container)
+        return status["restartCount"] if status else 0
 
     def test_both_colours_of_blue_green_serve(self):
         self.node.start().apply_example("blue-green.yaml")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -100,6 +101,29 @@ class FakeRuntime : public runtime::Runtime {
   void onExec(
       std::function<runtime::ExecResult(const ContainerId&, const std::vector<std::string>&)> handler) {
     state_.with([&](State& state) { state.on_exec = std::move(handler); });
+  }
+  // Commands run on and on from now (false: no more); they end by endExecs() or when they are given up.
+  void holdExecs(bool hold) {
+    state_.with([&](State& state) { state.hold_execs = hold; });
+  }
+  // The names of the containers with a held command that nobody has given up.
+  std::vector<std::string> heldExecs() {
+    return state_.with([](State& state) {
+      std::erase_if(state.held, [](const HeldExec& held) { return held.isGivenUp(); });
+      std::vector<std::string> names;
+      for (const auto& held : state.held) names.push_back(held.container);
+      return names;
+    });
+  }
+  void endExecs(const runtime::ExecResult& result) {
+    state_.with([&](State& state) {
+      const std::string bytes =
+          runtime::encodeWire(runtime::ExecOutcome{result.exit_code, result.timed_out, result.error});
+      for (const auto& held : state.held) {
+        [[maybe_unused]] const auto written = writeAll(held.writer.get(), bytes);
+      }
+      state.held.clear();
+    });
   }
   // Kills whose grace period is over at the clock's now.
   void tick() {
@@ -254,11 +278,13 @@ class FakeRuntime : public runtime::Runtime {
       if (container == nullptr)
         return makeError(Code::kNotFound, "stop container {}: no such container", id.str());
       if (!container->observed.running) return {};
-      container->stops.emplace_back(signal, grace);
+      container->stops.emplace_back(signal, grace);  // signal 0 only arms
       const SteadyTime kill_at = clock_.steady() + std::chrono::duration_cast<SteadyTime::duration>(grace);
       if (!container->kill_at || kill_at < *container->kill_at) container->kill_at = kill_at;
       const auto behaviour = state.on_stop.find(container->plan.name);
-      if (behaviour == state.on_stop.end() || behaviour->second == OnStop::kExits) {
+      if (signal == 0) {
+        ended = killOverdue(state.pods.at(uid));
+      } else if (behaviour == state.on_stop.end() || behaviour->second == OnStop::kExits) {
         end(*container, 128 + signal, signal, false);
         ended = true;
       } else {
@@ -290,6 +316,8 @@ class FakeRuntime : public runtime::Runtime {
   Result<runtime::ExecSession> exec(const PodUid& uid, const ContainerId& id, runtime::ExecRequest request,
                                     Stop&) override {
     std::function<runtime::ExecResult(const ContainerId&, const std::vector<std::string>&)> handler;
+    bool holds = false;
+    std::string name;
     const Result<void> done = state_.with([&](State& state) -> Result<void> {
       if (auto error = takeFailure(state, "exec")) return *error;
       TRY(ready(state, uid));
@@ -300,9 +328,12 @@ class FakeRuntime : public runtime::Runtime {
       if (request.command.empty()) return makeError(Code::kInvalidArgument, "exec: no command");
       state.calls.push_back("exec " + uid.str() + " " + container->plan.name);
       handler = state.on_exec;
+      holds = state.hold_execs;
+      name = container->plan.name;
       return {};
     });
     if (!done) return done.error();
+    if (holds) return hold(name);
     const runtime::ExecResult result = handler ? handler(id, request.command) : runtime::ExecResult{};
     int pipe[2];
     if (::pipe2(pipe, O_CLOEXEC) != 0) return sysError("pipe of exec");
@@ -369,7 +400,19 @@ class FakeRuntime : public runtime::Runtime {
   }
 
  private:
+  struct HeldExec {
+    std::string container;
+    UniqueFd writer;  // of the result
+    UniqueFd cancel;
+    bool isGivenUp() const {
+      pollfd wait{cancel.get(), 0, 0};
+      return ::poll(&wait, 1, 0) == 1;
+    }
+  };
+
   struct State {
+    bool hold_execs = false;
+    std::vector<HeldExec> held;
     std::map<PodUid, FakePod> pods;
     std::map<std::string, std::deque<Error>> failures;
     std::map<std::string, OnStop> on_stop;
@@ -379,6 +422,19 @@ class FakeRuntime : public runtime::Runtime {
     std::vector<std::string> calls;
     int32_t next_pid = 1000;
   };
+
+  Result<runtime::ExecSession> hold(const std::string& container) {
+    int result[2], cancel[2];
+    if (::pipe2(result, O_CLOEXEC) != 0) return sysError("pipe of exec");
+    runtime::ExecSession session;
+    session.result = UniqueFd(result[0]);
+    HeldExec held{container, UniqueFd(result[1]), UniqueFd()};
+    if (::pipe2(cancel, O_CLOEXEC) != 0) return sysError("cancel pipe of exec");
+    held.cancel = UniqueFd(cancel[0]);
+    session.cancel = UniqueFd(cancel[1]);
+    state_.with([&](State& state) { state.held.push_back(std::move(held)); });
+    return session;
+  }
 
   static std::optional<Error> takeFailure(State& state, const std::string& method) {
     auto& queue = state.failures[method];

@@ -386,10 +386,12 @@ TEST_F(PodLife, APodThatIsOverLeavesItsPlaceToOthersAlsoAfterARestart) {
 
 TEST_F(PodLife, WhatIsNotServedIsSaidAndNothingStarts) {
   start();
-  write("hook.yaml",
-        podText("hook", "", "image: 'nginx:1', command: [a], lifecycle: {preStop: {sleep: {seconds: 1}}}"));
-  ASSERT_TRUE(runUntil("hook", [&] { return waitingReason("hook") == "CreateContainerConfigError"; }));
-  EXPECT_EQ(container("hook")->state.waiting->message, "lifecycle.preStop is not served by this node");
+  write("rule.yaml", podText("rule", "",
+                             "image: 'nginx:1', command: [a], restartPolicy: Never, restartPolicyRules: "
+                             "[{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}}]"));
+  ASSERT_TRUE(runUntil("rule", [&] { return waitingReason("rule") == "CreateContainerConfigError"; }));
+  EXPECT_EQ(container("rule")->state.waiting->message,
+            "restartPolicyRules with action RestartAllContainers is not served by this node");
   write("volume.yaml", R"(
 apiVersion: v1
 kind: Pod

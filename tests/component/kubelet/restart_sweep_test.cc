@@ -37,6 +37,18 @@ spec:
   - {name: m, emptyDir: {medium: Memory}}
 )";
 
+constexpr char kTwoWithHooks[] = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: two}
+spec:
+  initContainers:
+  - {name: first, image: "alpine:3", command: [prepare]}
+  containers:
+  - {name: web, image: "nginx:1", command: [serve], lifecycle: {postStart: {exec: {command: [up]}}, preStop: {exec: {command: [down]}}}}
+  - {name: side, image: "alpine:3", command: [write], lifecycle: {preStop: {sleep: {seconds: 0}}}}
+)";
+
 struct Sweep : KubeletFixture {
   // The daemon of this life is killed right after its n-th call from now: what it does later reaches neither
   // the world nor the disk of the next life.
@@ -161,11 +173,14 @@ TEST_P(RestartAt, ADeletionThatWasCutOffIsFinished) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryCall, RestartAt,
-                         testing::Combine(testing::Range(1, 12), testing::Values(kTwo, kTwoWithoutHostPath)),
+                         testing::Combine(testing::Range(1, 12),
+                                          testing::Values(kTwo, kTwoWithoutHostPath, kTwoWithHooks)),
                          [](const auto& param) {
-                           const bool host_path = std::get<1>(param.param) == kTwo;
+                           const char* manifest = std::get<1>(param.param);
                            return std::to_string(std::get<0>(param.param)) +
-                                  (host_path ? "WithHostPath" : "");
+                                  (manifest == kTwo            ? "WithHostPath"
+                                   : manifest == kTwoWithHooks ? "WithHooks"
+                                                               : "");
                          });
 
 class FailAt : public Sweep, public testing::WithParamInterface<int> {};

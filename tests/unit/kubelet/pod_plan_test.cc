@@ -201,6 +201,100 @@ TEST(PlanPod, ReplacesAContainerWhoseImageChanged) {
   EXPECT_EQ(world.text(), "StartContainer web 1\n");
 }
 
+// ---- probes ----
+
+constexpr char kProbedPod[] = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  restartPolicy: POLICY
+  containers:
+  - name: web
+    image: nginx:1
+    livenessProbe: {exec: {command: ["true"]}, terminationGracePeriodSeconds: 7}
+    startupProbe: {exec: {command: ["true"]}, terminationGracePeriodSeconds: 9}
+)";
+
+PodWorld probedWorld(const std::string& policy) {
+  std::string text = kProbedPod;
+  text.replace(text.find("POLICY"), 6, policy);
+  PodWorld world(podFrom(text));
+  world.images().sandbox().running("web").fold();
+  return world;
+}
+
+TEST(PlanPod, AFailedProbeStopsItsContainerWithTheGracePeriodOfTheProbe) {
+  for (const auto& [probe, grace] : {std::pair("liveness", 7), std::pair("startup", 9)}) {
+    PodWorld world = probedWorld("Always");
+    world.record.containers["web"].current->failed_probe = probe;
+    const Plan plan = world.plan();
+    ASSERT_EQ(plan.actions.size(), 1u);
+    const auto& stop = std::get<StopContainer>(plan.actions[0]);
+    EXPECT_EQ(stop.grace, Duration(seconds(grace)));
+    EXPECT_EQ(stop.why, std::string("Container web failed ") + probe + " probe, will be restarted");
+    world.apply(plan);
+    EXPECT_EQ(world.text(), "wait: grace period of container web\n");
+    world.end("web", 143);
+    EXPECT_EQ(world.text(), "StartContainer web 1\n");
+  }
+}
+
+TEST(PlanPod, AFailedProbeOfANeverPodEndsIt) {
+  PodWorld world = probedWorld("Never");
+  world.record.containers["web"].current->failed_probe = "liveness";
+  EXPECT_EQ(std::get<StopContainer>(world.plan().actions.at(0)).why, "Container web failed liveness probe");
+  world.apply(world.plan());
+  world.end("web", 143);
+  EXPECT_EQ(world.text(), "TearDown\n");
+  EXPECT_EQ(world.status().phase, "Failed");
+}
+
+TEST(PlanPod, AContainerThatAProbeEndedRestartsAlsoIfItExitsWell) {
+  PodWorld world = probedWorld("OnFailure");
+  world.record.containers["web"].current->failed_probe = "liveness";
+  world.apply(world.plan());
+  world.end("web", 0);
+  EXPECT_EQ(world.text(), "StartContainer web 1\n");
+  EXPECT_EQ(world.status().phase, "Running");
+}
+
+TEST(PlanPod, ADeletedPodKeepsThePodsGracePeriodWhateverItsProbesSay) {
+  PodWorld world = probedWorld("Always");
+  world.record.containers["web"].current->failed_probe = "liveness";
+  world.remove(seconds(20));
+  const auto plan = world.plan();
+  const auto& stop = std::get<StopContainer>(plan.actions.at(0));
+  EXPECT_EQ(stop.grace, Duration(seconds(20)));
+  EXPECT_EQ(stop.why, "Stopping container web");
+}
+
+TEST(PlanPod, ASidecarHoldsTheNextOneUntilItsStartupProbeHasSucceeded) {
+  PodWorld world(podFrom(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  initContainers:
+  - name: proxy
+    image: envoy:1
+    restartPolicy: Always
+    startupProbe: {exec: {command: ["true"]}}
+  containers:
+  - {name: web, image: "nginx:1"}
+)"));
+  world.images().sandbox().running("proxy");
+  EXPECT_EQ(world.text(), "wait: startup of container proxy\n");
+  EXPECT_EQ(world.status().phase, "Pending");
+  InstanceRecord& instance = *world.record.containers["proxy"].current;
+  instance.failed_probe = "startup";
+  EXPECT_EQ(std::get<StopContainer>(world.plan().actions.at(0)).why,
+            "Init container proxy failed startup probe");
+  instance.failed_probe = "";
+  instance.started = true;
+  EXPECT_EQ(world.text(), "StartContainer web 0\n");
+}
+
 TEST(PlanPod, KeepsTheNewestDeadInstanceAndRemovesOlderOnes) {
   PodWorld world(onePod());
   world.images().sandbox().exited("web", 1, 0);

@@ -33,6 +33,12 @@ PodRecord fullRecord() {
   exit.finished_at = kNow + seconds(1);
   exit.container_id = "keelson://abc";
   instance.exit = exit;
+  instance.ready = true;
+  instance.started = false;
+  instance.failed_probe = "startup";
+  instance.post_start = {HookPhase::kFailed, kNow, "no"};
+  instance.pre_stop = {HookPhase::kBegun, kNow + seconds(1), ""};
+  instance.stop_by = kNow + seconds(31);
   record.containers["web"] = {8, instance, instance, {seconds(40), kNow}};
   record.pulls["nginx"] = {{seconds(10), kNow}, kNow, "ErrImagePull", "no"};
   api::PodCondition condition;

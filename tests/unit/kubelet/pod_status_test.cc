@@ -295,10 +295,9 @@ spec:
   auto container = world.status().container_statuses[0];
   EXPECT_FALSE(container.ready);
   EXPECT_EQ(container.started, false);
-  InstanceRecord& instance = *world.record.containers.at("web").current;
+  InstanceRecord& instance = *world.record.containers["web"].current;
   instance.ready = true;
-  instance.started = false;
-  EXPECT_FALSE(world.status().container_statuses[0].ready);
+  EXPECT_FALSE(world.status().container_statuses[0].ready) << "it has not started yet";
   instance.started = true;
   container = world.status().container_statuses[0];
   EXPECT_TRUE(container.ready);

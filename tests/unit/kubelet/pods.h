@@ -167,6 +167,15 @@ struct PodWorld {
       observed.images[a.container].state = ImageState::kPresent;
     }
   }
+  void done(const RunHook& a) {
+    for (auto& [name, container] : record.containers) {
+      if (!container.current || container.current->id != a.id) continue;
+      auto& hook =
+          a.kind == HookKind::kPostStart ? container.current->post_start : container.current->pre_stop;
+      hook = {HookPhase::kBegun, now, ""};
+      if (a.until) container.current->stop_by = a.until;
+    }
+  }
   void done(const StopContainer& a) {
     for (auto& [name, container] : record.containers) {
       if (container.current && container.current->id == a.id) container.current->kill_at = now + a.grace;
