@@ -80,9 +80,11 @@ class Builder {
     for (const char* chain : {kServices, kNodePorts, kPostrouting, kMark}) tables_.nat[chain];
     addFixed();
     for (const auto& port : portsOf(doors, family_)) addPort(port);
-    for (const auto& [address, service] : vips_)
-      filter(kServices,
-             fmt::format("{} -d {} -j REJECT", comment(service + " has no such port"), hostText(address)));
+    for (const auto& [address, service] : vips_) {
+      const std::string text = comment(service + " has no such port") + " -d " + hostText(address);
+      filter(kServices, fmt::format("{} -p tcp -j {}", text, rejection("tcp")));
+      filter(kServices, fmt::format("{} -j {}", text, rejection("")));
+    }
     addNodePortJumps();
     return std::move(tables_);
   }
@@ -154,12 +156,16 @@ class Builder {
     std::string cluster, local, external, firewall;
   };
 
+  // A client of this node or of a pod hears of an ICMP error only at its second try, a second later.
+  static std::string rejection(std::string_view protocol) {
+    return protocol == "tcp" ? "REJECT --reject-with tcp-reset" : "REJECT";
+  }
+
   void refuse(const char* chain, const Port& port, const DoorKey& key, bool withheld) {
     const std::string where = key.address ? "" : "-m addrtype --dst-type LOCAL ";
-    filter(chain,
-           fmt::format("{} {}{} -j {}",
-                       comment(port.name + (withheld ? " has no local endpoints" : " has no endpoints")),
-                       where, match(key), withheld ? "DROP" : "REJECT"));
+    const char* why = withheld ? " has no local endpoints" : " has no endpoints";
+    filter(chain, fmt::format("{} {}{} -j {}", comment(port.name + why), where, match(key),
+                              withheld ? "DROP" : rejection(port.protocol)));
   }
 
   void addClusterIp(const Port& port, const Names& names, const DoorKey& key, const Door& door) {

@@ -11,9 +11,14 @@ constexpr int kTries = 32;  // each lost to somebody else's commit
 
 }  // namespace
 
+Result<Nft*> NftBackend::nft() {
+  if (!nft_) nft_ = TRY(openNft());
+  return nft_.get();
+}
+
 Result<void> NftBackend::commit(Known& known, NftSteps steps, Others others, SyncReport& report, Stop& stop) {
   if (steps.commits.empty() && steps.shrink.empty()) return {};
-  auto nft = TRY(openNft());
+  Nft* nft = TRY(this->nft());
   for (const auto& batch : steps.commits) {
     auto made = nft->commit(batch, known.generation, stop);
     for (int i = 0; !made && isStale(made.error()) && others == Others::kElsewhere && i < kTries; ++i) {
@@ -40,7 +45,7 @@ Result<void> NftBackend::commit(Known& known, NftSteps steps, Others others, Syn
 
 Result<void> NftBackend::compare(IpFamily family, const Doors& doors, SyncReport& report, Stop& stop) {
   report.full = true;
-  auto nft = TRY(openNft());
+  Nft* nft = TRY(this->nft());
   for (int i = 0; i < kTries; ++i) {
     const auto have = TRY(nft->read(nftTable(family, settings_), stop));
     Known known{NftProgram(family, settings_), have.generation};
@@ -50,7 +55,10 @@ Result<void> NftBackend::compare(IpFamily family, const Doors& doors, SyncReport
       programs_.emplace(family, std::move(known));
       return {};
     }
-    if (!isStale(done.error())) return done;
+    if (!isStale(done.error())) {
+      nft_.reset();  // its conversation may have broken off
+      return done;
+    }
     TRY(stop.check("nft commit"));
   }
   return makeError(Code::kUnavailable, "nft table {}: {} commits in a row met somebody else's",
@@ -66,6 +74,7 @@ Result<SyncReport> NftBackend::sync(const Doors& doors, const std::vector<DoorCh
           commit(known->second, known->second.program.change(changes), Others::kElsewhere, report, stop);
       if (done) continue;
       programs_.erase(known);
+      nft_.reset();
     }
     TRY_CTX(compare(family, doors, report, stop), "services");
   }
@@ -73,7 +82,7 @@ Result<SyncReport> NftBackend::sync(const Doors& doors, const std::vector<DoorCh
 }
 
 Result<void> NftBackend::remove(Stop& stop) {
-  auto nft = TRY(openNft());
+  Nft* nft = TRY(this->nft());
   for (const IpFamily family : families_) {
     const Table table = nftTable(family, settings_);
     for (int i = 0;; ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "kernel/nft.h"
@@ -34,8 +35,12 @@ class NftBackend final : public DataPlane {
   Result<void> compare(IpFamily family, const Doors& doors, SyncReport& report, Stop& stop);
   Result<void> commit(Known& known, NftSteps steps, Others others, SyncReport& report, Stop& stop);
 
+  Result<kernel::nft::Nft*> nft();
+
   const NftSettings settings_;
   const std::vector<IpFamily> families_;
+  // Kept open: closing it waits some 10 ms for what the kernel still has to free after a commit.
+  std::unique_ptr<kernel::nft::Nft> nft_;
   std::map<IpFamily, Known> programs_;  // of the families whose table is known
 };
 

@@ -236,6 +236,7 @@ struct Proxy::State : std::enable_shared_from_this<Proxy::State> {
 
   // Loop:
   ObjectChanges pending;
+  NodeFacts node;  // as given last
   bool have_services = false, have_slices = false;
   bool dirty = false, running = false, touched = false, closed = false;
   std::optional<WallTime> waiting, in_work;  // since when: not yet taken; taken, not yet done
@@ -301,6 +302,8 @@ void Proxy::setSlice(const std::string& name, SlicePtr slice) {
 }
 
 void Proxy::setNode(NodeFacts node) {
+  if (node == state_->node) return;
+  state_->node = node;
   state_->pending.node = std::move(node);
   state_->changed();
 }

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "proxy/door_map.h"
+#include "tests/unit/proxy/golden.h"
 #include "tests/unit/proxy/model.h"
 #include "tests/unit/proxy/world.h"
 
@@ -194,6 +195,17 @@ TEST(Iptables, AListingTellsWhichJumpsAreMissingAndWhichChainsAreStale) {
             "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-SVC-OLD - [0:0]\n"
             "-D PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n"
             "-X KUBE-SERVICES\n-X KUBE-SVC-OLD\nCOMMIT\n");
+}
+
+TEST(Iptables, EveryFeatureAsText) {
+  const auto [services, slices] = everyFeature();
+  const auto doors = resolveDoors(services, slices, kNode).doors;
+  IptablesSettings use = settings();
+  use.localhost_node_ports = true;
+  expectGolden("iptables/keelson_proxy_ip.txt",
+               planIptablesAnew({}, buildIptables(doors, IpFamily::kV4, use)).text);
+  expectGolden("iptables/keelson_proxy_ip6.txt",
+               planIptablesAnew({}, buildIptables(doors, IpFamily::kV6, use)).text);
 }
 
 class IptablesLives : public testing::TestWithParam<unsigned> {};
