@@ -109,8 +109,8 @@ std::vector<api::PodCondition> podConditions(const StatusInput& in, const api::P
   }
   made.push_back(scheduled(in.pod));
   for (auto& one : made) {
-    if (one.type == "PodScheduled" && one.last_transition_time) continue;
     one.observed_generation = in.pod.metadata.generation;
+    if (one.type == "PodScheduled" && one.last_transition_time) continue;
     one.last_transition_time = in.now;
     // A record that was lost is no transition: the API server may still know.
     for (const auto* list : {&in.pod.status.conditions, &in.record.conditions}) {

@@ -34,12 +34,12 @@ std::vector<api::PodCondition> mergeConditions(const std::vector<api::PodConditi
   std::vector<api::PodCondition> merged;
   for (const auto& condition : wanted) {
     const api::PodCondition* before = find(known, condition.type);
-    // The scheduler's word stands.
+    // The scheduler's word stands; which generation it is true of is the kubelet's (generateAPIPodStatus).
     const bool foreign = condition.type == "PodScheduled" && before != nullptr;
     merged.push_back(foreign ? *before : condition);
     if (before == nullptr) continue;
     api::PodCondition& now = merged.back();
-    now.observed_generation = std::max(now.observed_generation, before->observed_generation);
+    now.observed_generation = std::max(condition.observed_generation, before->observed_generation);
     if (now.status == before->status && before->last_transition_time) {
       now.last_transition_time = before->last_transition_time;
     }

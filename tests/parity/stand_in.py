@@ -29,12 +29,13 @@ def port_of(server, folder):
         if file.exists() and (text := file.read_text().strip()):
             return int(text)
         time.sleep(0.01)
-    sys.exit(f"the server is not ready after {START_SECONDS} s, its exit code is {server.poll()}")
+    sys.exit(f"the server is not ready within {START_SECONDS} s, its exit code is {server.poll()}")
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the folder goes, too
     with tempfile.TemporaryDirectory(prefix="keelson-parity-") as name:
         server = subprocess.Popen([sys.argv[1], "--dir", name, *FLAGS], stdout=subprocess.DEVNULL, preexec_fn=end_with_parent)
         try:

@@ -42,8 +42,9 @@ class HttpFront {
   void resume();  // after pause: what waited is answered
   size_t connections() const;
 
+  struct Impl;  // http_session.h
+
  private:
-  struct Impl;
   explicit HttpFront(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;
 };

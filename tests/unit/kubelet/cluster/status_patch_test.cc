@@ -117,11 +117,13 @@ TEST(StatusPatch, ConditionsOfOthersStayAndOwnVanishedOnesAreDeleted) {
             R"({"conditions":[{"$patch":"delete","type":"ContainersReady"}]})");
 }
 
-TEST(StatusPatch, TheSchedulersWordStands) {
+TEST(StatusPatch, TheSchedulersWordStandsButForTheGenerationItIsTrueOf) {
   api::PodStatus known = runningStatus();
   known.conditions[2] = condition("PodScheduled", "True", kNow - seconds(9));
-  known.conditions[2].observed_generation = 0;
   EXPECT_FALSE(statusPatch(podWith(known), runningStatus()));
+  known.conditions[2].observed_generation = 0;
+  EXPECT_EQ(patchText(podWith(known), runningStatus()),
+            R"({"conditions":[{"observedGeneration":1,"type":"PodScheduled"}]})");
 }
 
 TEST(StatusPatch, AnAddressIsReplacedByItsKey) {
