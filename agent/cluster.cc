@@ -1,10 +1,12 @@
 #include "agent/cluster.h"
 
+#include <algorithm>
 #include <random>
 #include <set>
 
 #include "base/log.h"
 #include "kubelet/certificates/certificate_request.h"
+#include "proxy/health.h"
 
 namespace keelson::agent {
 namespace {
@@ -97,7 +99,13 @@ void Cluster::onNode(const api::Node& node) {
   deps_.kubelet.setNodeLabels(node.metadata.labels);
   pods_.setNodeUid(node.metadata.uid);
   const auto zone = node.metadata.labels.find("topology.kubernetes.io/zone");
-  deps_.proxy.setNode({settings_.pods.node_name, zone == node.metadata.labels.end() ? "" : zone->second});
+  if (deps_.proxy)
+    deps_.proxy->setNode({settings_.pods.node_name, zone == node.metadata.labels.end() ? "" : zone->second,
+                          settings_.node.addresses});
+  const bool leaves =
+      std::any_of(node.spec.taints.begin(), node.spec.taints.end(),
+                  [](const api::Taint& taint) { return taint.key == proxy::kToBeDeletedTaint; });
+  deps_.on_eligible(!leaves && !node.metadata.deletion_timestamp);
 }
 
 void Cluster::recordNodeEvent(const kubelet::node::NodeEvent& event) {
@@ -141,17 +149,21 @@ void Cluster::start() {
   reporter_.start();
   lease_.start();
   pod_source_.start([this](const auto& changes, const auto& all) { onPods(changes, all); });
-  services_.start([this](const auto& changes) {
-    if (!std::exchange(services_known_, true)) return deps_.proxy.setServices(valuesOf(services_.objects()));
-    for (const auto& change : changes) deps_.proxy.setService(nameOf(change), change.now);
-  });
-  slices_.start([this](const auto& changes) {
-    if (!std::exchange(slices_known_, true)) return deps_.proxy.setSlices(valuesOf(slices_.objects()));
-    for (const auto& change : changes) deps_.proxy.setSlice(nameOf(change), change.now);
-  });
+  if (deps_.proxy) followServices();
   if (!renewal_) return;
   renewal_->start([](const auto&) {}, deps_.on_expired);
   renewal_->want(certificates::clientSubject(settings_.pods.node_name));
+}
+
+void Cluster::followServices() {
+  services_.start([this](const auto& changes) {
+    if (!std::exchange(services_known_, true)) return deps_.proxy->setServices(valuesOf(services_.objects()));
+    for (const auto& change : changes) deps_.proxy->setService(nameOf(change), change.now);
+  });
+  slices_.start([this](const auto& changes) {
+    if (!std::exchange(slices_known_, true)) return deps_.proxy->setSlices(valuesOf(slices_.objects()));
+    for (const auto& change : changes) deps_.proxy->setSlice(nameOf(change), change.now);
+  });
 }
 
 void Cluster::stop() {

@@ -41,11 +41,12 @@ struct ClusterDependencies {
   Lane& lane;
   Clock& clock;
   kubelet::Kubelet& kubelet;
-  proxy::Proxy& proxy;
+  proxy::Proxy* proxy;  // null: services are somebody else's
   std::shared_ptr<LateTokens> tokens;
   kubelet::node::NodeSources sources;
   std::function<void(const std::vector<std::string>&)> on_pod_cidrs;
-  std::function<void()> on_expired;  // the client certificate ended without a successor
+  std::function<void(bool)> on_eligible;  // whether load balancers may use this node
+  std::function<void()> on_expired;       // the client certificate ended without a successor
 };
 
 // Owned by the agent. The kubelet runs before, and goes on without it: it has Options::wait_for_api, our
@@ -73,6 +74,7 @@ class Cluster {
   void onPods(const kubelet::cluster::PodSource::Changes& changes, const std::vector<api::PodPtr>& pods);
   void onNode(const api::Node& node);
   void watchFollowers();
+  void followServices();
 
   ClusterDependencies deps_;
   const ClusterSettings settings_;

@@ -2,57 +2,8 @@
 
 #include <map>
 
-#include "api/codec_impl.h"
 #include "api/yaml.h"
 #include "base/ip.h"
-
-namespace keelson::agent {
-
-// Accepted without a field: every document of this kind is the proxy's, which is not there yet.
-struct KubeProxyConfiguration {};
-
-}  // namespace keelson::agent
-
-namespace keelson::api {
-
-template <>
-struct KindOf<agent::KubeProxyConfiguration> {
-  static constexpr const char* kApiVersion = "kubeproxy.config.k8s.io/v1alpha1";
-  static constexpr const char* kKind = "KubeProxyConfiguration";
-};
-
-template <>
-struct Schema<agent::KubeProxyConfiguration> {
-  template <class V, class C>
-  static void fields(V& v, C&) {
-    v.ignored({"featureGates",
-               "clientConnection",
-               "logging",
-               "hostnameOverride",
-               "bindAddress",
-               "healthzBindAddress",
-               "metricsBindAddress",
-               "bindAddressHardFail",
-               "enableProfiling",
-               "showHiddenMetricsForVersion",
-               "mode",
-               "iptables",
-               "ipvs",
-               "nftables",
-               "winkernel",
-               "detectLocalMode",
-               "detectLocal",
-               "clusterCIDR",
-               "nodePortAddresses",
-               "oomScoreAdj",
-               "conntrack",
-               "configSyncPeriod",
-               "portRange",
-               "windowsRunAsService"});
-  }
-};
-
-}  // namespace keelson::api
 
 namespace keelson::agent {
 namespace {
@@ -84,9 +35,8 @@ Result<void> readDocument(const json::value& document, const std::string& kind, 
     TRY(decodeKubeletConfiguration(document, out.warnings));
     out.kubelet = document.get_object();
   } else if (kind == "KubeProxyConfiguration") {
-    auto decoded = TRY(api::decode<KubeProxyConfiguration>(document));
-    for (const std::string& warning : decoded.warnings)
-      out.warnings.push_back("KubeProxyConfiguration: " + warning);
+    TRY(decodeKubeProxyConfiguration(document, out.warnings));
+    out.kube_proxy = document.get_object();
   } else if (kind == "KeelsonConfiguration") {
     TRY(decodeKeelsonConfiguration(document));
     out.keelson = document.get_object();
@@ -149,6 +99,7 @@ Result<void> mergeDropIn(ConfigDocuments& documents, std::string_view text, cons
   }
   auto patch = TRY(parseConfigDocuments(text, name));
   mergePatch(documents.kubelet, patch.kubelet);
+  mergePatch(documents.kube_proxy, patch.kube_proxy);
   mergePatch(documents.keelson, patch.keelson);
   for (std::string& warning : patch.warnings) documents.warnings.push_back(std::move(warning));
   return {};
@@ -163,6 +114,8 @@ Result<Config> decodeConfig(ConfigDocuments documents, const Flags& flags) {
   std::vector<std::string> told_before;
   const auto without_effect = fieldsWithoutEffect(documents.kubelet);
   config.kubelet = TRY_CTX(decodeKubeletConfiguration(std::move(documents.kubelet), told_before), "flags");
+  config.kube_proxy =
+      TRY_CTX(decodeKubeProxyConfiguration(std::move(documents.kube_proxy), told_before), "flags");
   config.keelson = TRY_CTX(decodeKeelsonConfiguration(std::move(documents.keelson)), "flags");
   if (!without_effect.empty())
     config.warnings.push_back(
@@ -181,6 +134,7 @@ Result<void> validateConfig(const Config& config) {
   ErrorList errors;
   validateKubeletConfiguration(config.kubelet, errors);
   checkPodCidrs(config.kubelet.pod_cidr, errors);
+  validateKubeProxyConfiguration(config.kube_proxy, errors);
   validateKeelsonConfiguration(config.keelson, errors);
   auto result = errors.result();
   if (!result) return std::move(result).error().withContext("invalid configuration");

@@ -7,6 +7,7 @@
 
 #include "agent/flags.h"
 #include "agent/keelson_configuration.h"
+#include "agent/kube_proxy_configuration.h"
 #include "agent/kubelet_configuration.h"
 #include "base/json.h"
 #include "base/result.h"
@@ -15,6 +16,7 @@ namespace keelson::agent {
 
 struct Config {
   KubeletConfiguration kubelet;
+  KubeProxyConfiguration kube_proxy;
   KeelsonConfiguration keelson;
   // Unknown fields, as upstream's lenient decoding tells them; fields and flags without effect here.
   std::vector<std::string> warnings;
@@ -22,7 +24,7 @@ struct Config {
 
 // Configuration before it is decoded for use: drop-ins and flags are laid over it in this form.
 struct ConfigDocuments {
-  json::object kubelet, keelson;
+  json::object kubelet, kube_proxy, keelson;
   std::vector<std::string> warnings;
 };
 

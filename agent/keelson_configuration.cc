@@ -36,6 +36,7 @@ struct Schema<agent::KeelsonConfiguration> {
     v("registries", c.registries);
     v("logLevel", c.log_level);
     v("containerLogsDir", c.container_logs_dir);
+    v("serveServices", c.serve_services, kAlways);
     v("watchFallbackPollInterval", c.watch_fallback_poll_interval);
   }
 };

@@ -30,6 +30,7 @@ struct KeelsonConfiguration {
   std::vector<RegistryEntry> registries;
   std::string log_level = "info";
   std::string container_logs_dir = "/var/log/containers";
+  bool serve_services = true;  // false: another proxy (kube-proxy) programs Service addresses on this node
   // How often collections are listed when watches do not get through to the API server (a proxy that
   // buffers); "" never gives up watching.
   std::string watch_fallback_poll_interval;

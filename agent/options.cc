@@ -6,6 +6,7 @@
 #include "kubelet/eviction/thresholds.h"
 #include "kubelet/node/node_labels.h"
 #include "kubelet/node/version.h"
+#include "proxy/iptables_backend.h"
 #include "proxy/nft_backend.h"
 
 namespace keelson::agent {
@@ -122,14 +123,51 @@ Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config,
   return options;
 }
 
-std::unique_ptr<proxy::DataPlane> makeDataPlane(const cni::BridgeNetworkOptions& network) {
-  proxy::NftSettings settings;
-  settings.cluster_cidrs = network.cluster_cidrs;
+DataPlanes makeDataPlanes(const KubeProxyConfiguration& from, const cni::BridgeNetworkOptions& network) {
   std::vector<IpFamily> families{IpFamily::kV4};
   const auto is_v6 = [](const IpPrefix& prefix) { return prefix.network.family == IpFamily::kV6; };
   if (std::any_of(network.cluster_cidrs.begin(), network.cluster_cidrs.end(), is_v6))
     families.push_back(IpFamily::kV6);
-  return std::make_unique<proxy::NftBackend>(std::move(settings), std::move(families));
+  std::vector<IpAddress> node_ports;
+  for (const auto& text : from.node_port_addresses)
+    if (const auto prefix = IpPrefix::parse(text); prefix && prefix->length != 0)
+      node_ports.push_back(prefix->network);
+  auto nft = std::make_unique<proxy::NftBackend>(proxy::NftSettings{.cluster_cidrs = network.cluster_cidrs,
+                                                                    .node_port_addresses = node_ports,
+                                                                    .masquerade_all = from.masquerade_all},
+                                                 families);
+  auto iptables = std::make_unique<proxy::IptablesBackend>(
+      proxy::IptablesSettings{.cluster_cidrs = network.cluster_cidrs,
+                              .node_port_addresses = node_ports,
+                              .masquerade_all = from.masquerade_all,
+                              .localhost_node_ports = from.localhost_node_ports},
+      families);
+  if (from.usesIptables()) return {std::move(iptables), std::move(nft)};
+  return {std::move(nft), std::move(iptables)};
+}
+
+proxy::ProxySettings proxySettings(const KubeProxyConfiguration& from) {
+  proxy::ProxySettings settings;
+  settings.watch_nftables = !from.usesIptables();
+  return settings;
+}
+
+Result<ServiceServerSettings> serviceServerSettings(const KubeProxyConfiguration& from) {
+  ServiceServerSettings settings;
+  settings.healthz_port.reset();
+  settings.metrics_port.reset();
+  if (!from.healthz_bind_address.empty()) {
+    const auto address = TRY(parseBindAddress(from.healthz_bind_address));
+    settings.healthz_address = TRY(IpAddress::parse(address.host));
+    settings.healthz_port = address.port;
+  }
+  if (!from.metrics_bind_address.empty()) {
+    const auto address = TRY(parseBindAddress(from.metrics_bind_address));
+    settings.metrics_address = TRY(IpAddress::parse(address.host));
+    settings.metrics_port = address.port;
+  }
+  settings.mode = from.usesIptables() ? proxy::ProxyMode::kIptables : proxy::ProxyMode::kNftables;
+  return settings;
 }
 
 Result<kubelet::node::NodeSettings> nodeSettings(const Setting& setting) {

@@ -8,6 +8,7 @@
 #include "agent/config.h"
 #include "agent/flags.h"
 #include "agent/node_info.h"
+#include "agent/services.h"
 #include "api/client/http_api_client.h"
 #include "api/client/informer.h"
 #include "cni/bridge_network.h"
@@ -19,6 +20,7 @@
 #include "kubelet/node/node_reporter.h"
 #include "kubelet/node/shutdown_plan.h"
 #include "proxy/data_plane.h"
+#include "proxy/proxy.h"
 #include "runtime/images/registry.h"
 
 namespace keelson::agent {
@@ -36,8 +38,14 @@ runtime::CgroupOptions cgroupOptions(const KubeletConfiguration& kubelet, kernel
 Result<kubelet::Options> kubeletOptions(const Setting& setting, const std::vector<IpAddress>& addresses);
 runtime::RegistryOptions registryOptions(const KeelsonConfiguration& keelson);
 Result<cni::BridgeNetworkOptions> bridgeOptions(const Config& config, const std::vector<IpPrefix>& pod_cidrs);
-// What programs the services, for the families that pods may have.
-std::unique_ptr<proxy::DataPlane> makeDataPlane(const cni::BridgeNetworkOptions& network);
+// What programs the services, for the families that pods may have; and the planes of the other modes, whose
+// leftovers go.
+struct DataPlanes {
+  std::unique_ptr<proxy::DataPlane> used, unused;
+};
+DataPlanes makeDataPlanes(const KubeProxyConfiguration& from, const cni::BridgeNetworkOptions& network);
+proxy::ProxySettings proxySettings(const KubeProxyConfiguration& from);
+Result<ServiceServerSettings> serviceServerSettings(const KubeProxyConfiguration& from);
 
 // "10.244.0.0/24,fd00::/64"; "" is none.
 Result<std::vector<IpPrefix>> parsePrefixes(const std::string& text);

@@ -62,9 +62,10 @@ ServiceServers::~ServiceServers() = default;
 ErrorList ServiceServers::start() {
   ErrorList errors;
   const auto& settings = state_->settings;
-  const auto listen = [&](const char* what, const IpAddress& address, uint16_t port,
+  const auto listen = [&](const char* what, const IpAddress& address, std::optional<uint16_t> port,
                           std::vector<Route> routes, std::unique_ptr<TcpServer>& server) {
-    auto listening = TcpServer::listen(state_->loop, address, port, std::move(routes));
+    if (!port) return;
+    auto listening = TcpServer::listen(state_->loop, address, *port, std::move(routes));
     if (listening)
       server = std::move(listening).value();
     else

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,10 @@
 namespace keelson::agent {
 
 struct ServiceServerSettings {
-  IpAddress healthz_address;  // 0.0.0.0
-  uint16_t healthz_port = 10256;
+  IpAddress healthz_address;                     // 0.0.0.0
+  std::optional<uint16_t> healthz_port = 10256;  // absent: off; 0: any
   IpAddress metrics_address = IpAddress::parse("127.0.0.1").value();
-  uint16_t metrics_port = 10249;
+  std::optional<uint16_t> metrics_port = 10249;
   IpAddress health_check_address;  // 0.0.0.0; of the healthCheckNodePorts
   proxy::ProxyMode mode = proxy::ProxyMode::kNftables;
   std::vector<IpFamily> families{IpFamily::kV4};

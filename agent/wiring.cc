@@ -45,7 +45,7 @@ constexpr Duration kRepairTime = std::chrono::seconds(10);
 // Foreign changes are told by the kernel; this is for those it could not tell (a full socket buffer).
 constexpr Duration kRepairPeriod = std::chrono::minutes(1);
 constexpr Duration kSlowCallback = std::chrono::milliseconds(10);
-constexpr size_t kMaxPodCidrBytes = 4096;
+constexpr size_t kMaxStateBytes = 4096;
 // Services of a node that runs alone get their addresses from here: kubeadm's own default.
 constexpr char kServiceRange[] = "10.96.0.0/16";
 
@@ -71,7 +71,7 @@ std::string podCidrFile(const Config& config) { return config.keelson.state_dir 
 
 Result<std::vector<IpPrefix>> knownPodCidrs(const Config& config, const Flags& flags) {
   if (flags.isStandalone()) return parsePrefixes(config.kubelet.pod_cidr);
-  auto text = readFile(podCidrFile(config), kMaxPodCidrBytes);
+  auto text = readFile(podCidrFile(config), kMaxStateBytes);
   if (!text) return std::vector<IpPrefix>{};
   text->erase(text->find_last_not_of('\n') + 1);
   auto prefixes = parsePrefixes(*text);
@@ -112,7 +112,7 @@ struct Agent::Parts {
 
   Loop& loop;
   UniqueFd lock;
-  std::string socket_path, pod_cidr_file;
+  std::string socket_path, pod_cidr_file, proxy_mode_file, proxy_mode;
   std::optional<std::pair<IpAddress, uint16_t>> healthz_at;  // none: off
   Health health{loop, realClock()};
   std::unique_ptr<kubelet::server::TcpServer> healthz;
@@ -131,6 +131,8 @@ struct Agent::Parts {
   std::unique_ptr<cni::BridgeNetwork> network;
   std::unique_ptr<kubelet::Kubelet> kubelet;
   std::unique_ptr<proxy::Proxy> proxy;
+  std::shared_ptr<proxy::DataPlane> other_plane;  // its leftovers go at the start
+  std::unique_ptr<ServiceServers> service_servers;
   std::unique_ptr<LocalServices> local_services;  // of a node that runs alone
   std::unique_ptr<Upkeep> upkeep;
   std::shared_ptr<LateTokens> tokens = std::make_shared<LateTokens>();
@@ -172,6 +174,26 @@ struct Agent::Parts {
     repair_timer = loop.every(kRepairPeriod, [this] { repairNetwork(); });
   }
 
+  void startProxy() {
+    // The rules of another mode go when the mode was changed; looking for them at each start would run
+    // iptables each time.
+    proxy_lane.post([plane = std::move(other_plane), file = proxy_mode_file, mode = proxy_mode] {
+      const auto before = readFile(file, kMaxStateBytes);
+      if (before && *before == mode) return;
+      Stop stop(kRepairTime);
+      const auto removed = before ? plane->remove(stop) : Result<void>{};
+      const auto saved = removed ? writeFileAtomic(file, mode, 0644) : removed;
+      if (!saved) LOG_WARN("rules of the proxy mode before: {}", saved.error().text);
+    });
+    if (const auto started = proxy->start(); !started) LOG_ERROR("services: {}", started.error().text);
+    if (service_servers) logAll("services", service_servers->start());
+    proxy->onSynced([this, last = std::string()](const proxy::ProxyStats& stats) mutable {
+      if (stats.last_error != last && !stats.last_error.empty()) LOG_ERROR("services: {}", stats.last_error);
+      last = stats.last_error;
+      if (service_servers) logAll("services", service_servers->update(stats));
+    });
+  }
+
   // ---- joined to a control plane ----
 
   void join() {
@@ -195,7 +217,11 @@ struct Agent::Parts {
     settings.client.connection = connection;
     const std::string rotated = kubelet::certificates::clientRenewal(joining->cert_dir).store.currentPath();
     if (joining->rotate && connection.certificate_file == rotated) settings.cert_dir = joining->cert_dir;
-    ClusterDependencies dependencies{loop, api, realClock(), *kubelet, *proxy, tokens, nodeSources(), {}, {}};
+    ClusterDependencies dependencies{loop,   api,           realClock(), *kubelet, proxy.get(),
+                                     tokens, nodeSources(), {},          {},       {}};
+    dependencies.on_eligible = [this](bool eligible) {
+      if (service_servers) service_servers->setNodeEligible(eligible);
+    };
     dependencies.on_pod_cidrs = [this](const std::vector<std::string>& cidrs) { setPodCidrs(cidrs); };
     dependencies.on_expired = [this] {
       LOG_ERROR("the client certificate has expired: this node joins anew");
@@ -306,14 +332,24 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   parts->host_paths = runtime::makeHostPaths(loop, shim);
   const auto bridge = TRY(bridgeOptions(config, TRY(knownPodCidrs(config, flags))));
   parts->pod_cidr_file = podCidrFile(config);
+  parts->proxy_mode_file = config.keelson.state_dir + "/proxy-mode";
+  parts->proxy_mode = config.kube_proxy.usesIptables() ? "iptables" : "nftables";
   parts->network = TRY(cni::BridgeNetwork::open(bridge));
   const kubelet::Dependencies dependencies{
       loop,           parts->pods,     parts->images,         parts->volumes,
       realClock(),    *parts->runtime, *parts->image_service, *parts->host_paths,
       *parts->network};
   parts->kubelet = kubelet::makeKubelet(options, dependencies);
-  parts->proxy = std::make_unique<proxy::Proxy>(loop, parts->proxy_lane, realClock(), proxy::ProxySettings{},
-                                                makeDataPlane(bridge));
+  if (config.keelson.serve_services) {
+    auto planes = makeDataPlanes(config.kube_proxy, bridge);
+    parts->other_plane = std::move(planes.unused);
+    parts->proxy = std::make_unique<proxy::Proxy>(loop, parts->proxy_lane, realClock(),
+                                                  proxySettings(config.kube_proxy), std::move(planes.used));
+    if (!flags.isStandalone())
+      parts->service_servers =
+          std::make_unique<ServiceServers>(loop, realClock(), TRY(serviceServerSettings(config.kube_proxy)),
+                                           [proxy = parts->proxy.get()] { return proxy->stats(); });
+  }
   Parts* const self = parts.get();
   parts->upkeep = std::make_unique<Upkeep>(
       UpkeepDependencies{loop, parts->upkeep_lane, realClock(), *parts->kubelet, *parts->image_service,
@@ -326,8 +362,9 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
                          }},
       std::move(upkeep));
   if (flags.isStandalone()) {
-    parts->local_services = std::make_unique<LocalServices>(
-        loop, *parts->kubelet, *parts->proxy, options.node_name, IpPrefix::parse(kServiceRange).value());
+    if (parts->proxy)
+      parts->local_services = std::make_unique<LocalServices>(
+          loop, *parts->kubelet, *parts->proxy, options.node_name, IpPrefix::parse(kServiceRange).value());
   } else {
     parts->joining = bootstrapOptions(setting);
     auto& cluster = parts->cluster_settings;
@@ -379,11 +416,7 @@ Result<void> Agent::start() {
     parts.kubelet->setTokens(parts.tokens);
   }
   parts.upkeep->start();
-  if (const auto proxy = parts.proxy->start(); !proxy) LOG_ERROR("services: {}", proxy.error().text);
-  parts.proxy->onSynced([last = std::string()](const proxy::ProxyStats& stats) mutable {
-    if (stats.last_error != last && !stats.last_error.empty()) LOG_ERROR("services: {}", stats.last_error);
-    last = stats.last_error;
-  });
+  if (parts.proxy) parts.startProxy();
   TRY(parts.kubelet->start());
   // By now every container found here holds the lease on its layers again.
   parts.image_service->dropInheritedLeases();
@@ -405,7 +438,8 @@ void Agent::stop() {
   parts.network_watch.reset();
   parts.repair_timer.reset();
   parts.upkeep->stop();
-  parts.proxy->stop();
+  parts.service_servers.reset();
+  if (parts.proxy) parts.proxy->stop();
   parts.kubelet->stop();
   parts.repairs.close();
   parts.joinLanes();
