@@ -433,6 +433,7 @@ void PodWorker::publish(const Plan& plan, const PodObservation& seen) {
   last_wait_ = wait;
   was_terminating_ = terminating;
   state_.news = false;
+  actions_.save();  // a killed daemon must not find other transition times than it has told
   published_.exchange(build(status, wait));
   if (const auto host = context_->host.copy()) host->podChanged(uid_);
 }

@@ -145,8 +145,10 @@ containerLogsDir: {self.home}/container-logs
     def wait_ready(self, name, seconds=30):
         def ready():
             pod = self.pod(name)
-            return pod and any(c["type"] == "Ready" and c["status"] == "True"
-                               for c in pod["status"].get("conditions", []))
+            # Before its first look a new daemon shows the conditions it remembers, and nothing else.
+            if not pod or not pod["status"].get("containerStatuses"):
+                return False
+            return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
         self.wait_for(f"{name} is Ready", ready, seconds)
 
     def wait_gone(self, name, seconds=60):

@@ -56,7 +56,52 @@ def first_processes(node):
     return {path: min(pids) for path, pids in node.container_pids().items()}
 
 
+LINGERING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: lingering}
+spec:
+  terminationGracePeriodSeconds: GRACE
+  containers:
+  - name: app
+    image: alpine:latest
+    command: ["/bin/sh", "-c", "trap 'echo told; exit 0' TERM; echo up; while :; do usleep 20000; done"]
+    lifecycle:
+      postStart: {exec: {command: ["/bin/sh", "-c", "echo begun >> /hooks"]}}
+      preStop: {exec: {command: ["/bin/sh", "-c", "echo left >> /hooks; sleep 3600"]}}
+"""
+
+
 class Restart(World):
+    def linger(self, grace):
+        """A pod in the middle of its preStop hook, which hangs."""
+        self.node.start().apply("lingering.yaml", LINGERING.replace("GRACE", str(grace)))
+        self.node.wait_ready("lingering")
+        self.node.remove("lingering.yaml")
+        self.node.wait_for("its hook runs", lambda: "left" in self.hooks_seen())
+
+    def hooks_seen(self):
+        return self.node.try_ctl("exec", "lingering", "--", "cat", "/hooks").stdout
+
+    def test_kill_9_in_a_pre_stop_hook_does_not_put_off_the_end(self):
+        self.linger(3)
+        self.assertTrue(self.processes_of_containers())
+        self.node.kill()
+        self.node.wait_for("the shim ends it by itself", lambda: not self.processes_of_containers(), 15)
+        self.node.start()
+        self.node.wait_for("it is gone", lambda: not self.node.pods(), 20)
+
+    def test_kill_9_in_a_pre_stop_hook_runs_it_again_and_no_other(self):
+        self.linger(600)
+        self.node.kill()
+        self.node.start()
+        self.node.wait_for("its hook runs again", lambda: self.hooks_seen() == "begun\nleft\nleft\n", 20)
+        self.node.ctl("exec", "lingering", "--", "killall", "sleep")  # the hook ends, badly
+        self.node.wait_for("it is gone", lambda: not self.node.pods(), 30)
+
+    def processes_of_containers(self):
+        return [path for path in self.node.container_pids() if path.count("/") >= 2]
+
     def test_kill_9_leaves_the_same_processes_and_a_complete_log(self):
         node = self.node.start()
         node.apply("counter.yaml", COUNTER)
@@ -85,7 +130,7 @@ class Restart(World):
         node.kill()
         (node.home / f"root/pods/{uid}/volumes/kubernetes.io~empty-dir/go/now").touch()
         node.start()
-        node.wait_for("its end is seen", lambda: "terminated" in node.status("two", "leaves")["state"])
+        node.wait_for("its end is seen", lambda: "terminated" in (node.status("two", "leaves") or {"state": {}})["state"])
         state = node.status("two", "leaves")["state"]["terminated"]
         self.assertEqual((state["exitCode"], state["reason"]), (7, "Error"))
         self.assertEqual(node.status("two", "leaves")["restartCount"], 0)

@@ -60,8 +60,9 @@ TEST_F(Hooks, AContainerRunsOnceItsPostStartHookHasEnded) {
   start();
   writeWeb(kPostStart);
   ASSERT_TRUE(untilHeld(1));
+  ASSERT_TRUE(
+      runUntil("shown", [&] { return view("web")->current_wait == "postStart hook of container web"; }));
   EXPECT_EQ(waitingReason("web"), "ContainerCreating");
-  EXPECT_EQ(view("web")->current_wait, "postStart hook of container web");
   runtime.endExecs({0, false, ""});
   ASSERT_TRUE(untilRunning("web"));
   EXPECT_TRUE(container("web")->ready);
@@ -95,13 +96,14 @@ TEST_F(Hooks, APreStopHookComesBeforeTheSignal) {
   remove("web.yaml");
   ASSERT_TRUE(untilHeld(1));
   EXPECT_EQ(stops(id), (Stops{{0, seconds(32)}})) << "SIGKILL is armed, no signal is sent";
+  ASSERT_TRUE(runUntil("shown", [&] { return hasEvent("web", "Killing", "Stopping container web"); }));
   EXPECT_EQ(view("web")->current_wait, "preStop hook of container web");
-  EXPECT_TRUE(hasEvent("web", "Killing", "Stopping container web"));
   clock.advance(seconds(10));
   runtime.onStop("web", fakes::OnStop::kIgnores);
   runtime.endExecs({0, false, ""});
   ASSERT_TRUE(untilStopped(id, 2));
   EXPECT_EQ(stops(id).at(1), (std::pair<int, Duration>{15, seconds(20)}));
+  ASSERT_TRUE(runUntil("shown", [&] { return view("web")->current_wait == "container web to stop"; }));
   EXPECT_EQ(events("Killing"), 1u);
   EXPECT_EQ(events("FailedPreStopHook"), 0u);
   pass(seconds(20));

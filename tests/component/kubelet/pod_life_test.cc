@@ -137,9 +137,9 @@ TEST_F(PodLife, DeletionGivesTheGracePeriod) {
     return pod && !pod->containers.at(0).stops.empty();
   }));
   EXPECT_EQ(runtime.pod(id)->containers[0].stops, (std::vector<std::pair<int, Duration>>{{15, seconds(7)}}));
-  ASSERT_TRUE(runUntil("shown", [&] { return view("web")->terminating; }));
+  ASSERT_TRUE(runUntil("shown", [&] { return hasEvent("web", "Killing", "Stopping container web"); }));
+  EXPECT_TRUE(view("web")->terminating);
   EXPECT_EQ(view("web")->current_wait, "container web to stop");
-  EXPECT_TRUE(hasEvent("web", "Killing", "Stopping container web"));
   pass(seconds(6));
   EXPECT_EQ(view("web") != nullptr, true);
   pass(seconds(1));

@@ -95,6 +95,8 @@ Lines runScript(runtime::Runtime& runtime, RuntimeLife& life, const std::functio
   note("remove running", outcome(runtime.removeContainer(uid, a, stop)));
   note("remove absent", outcome(runtime.removeContainer(uid, none, stop)));
   note("stop absent", outcome(runtime.stopContainer(uid, none, SIGTERM, {}, stop)));
+  note("arm", outcome(runtime.stopContainer(uid, a, 0, std::chrono::hours(1), stop)));
+  note("arm absent", outcome(runtime.stopContainer(uid, none, 0, std::chrono::hours(1), stop)));
   note("status running", describe(runtime.status(uid, stop)));
 
   note("stop", outcome(runtime.stopContainer(uid, a, SIGKILL, std::chrono::hours(1), stop)));

@@ -214,6 +214,29 @@ ROOT_TEST(Runtime, StopSendsTheSignalThenKills) {
   destroy(life);
 }
 
+ROOT_TEST(Runtime, ASignalOfZeroOnlyArmsTheEnd) {
+  RuntimeLife life(world);
+  makeSandbox(life);
+  ASSERT_TRUE(start(life, 'a', "trap 'exit 9' TERM; touch /ready; while :; do sleep 0.01; done"));
+  ASSERT_TRUE(start(life, 'b', "touch /ready; while :; do sleep 0.01; done"));
+  for (const char id : {'a', 'b'}) {
+    ASSERT_TRUE(eventually([&] {
+      return life.exec("u1", id, {"test", "-e", "/ready"}, nullptr).exit_code == 0;
+    }));
+  }
+  Stop stop = patience();
+  const auto arm = [&](char id, int signal, Duration grace) {
+    return life.runtime().stopContainer(kUid, RuntimeLife::idOf(id), signal, grace, stop).ok();
+  };
+  ASSERT_TRUE(arm('a', 0, std::chrono::hours(1)));
+  ASSERT_TRUE(arm('b', 0, std::chrono::milliseconds(1)));
+  EXPECT_EQ(life.waitExit("u1", 'b').exit_code, 137);
+  EXPECT_TRUE(life.status("u1").containers.at(0).running);
+  ASSERT_TRUE(arm('a', SIGTERM, std::chrono::hours(1)));
+  EXPECT_EQ(life.waitExit("u1", 'a').exit_code, 9);
+  destroy(life);
+}
+
 ROOT_TEST(Runtime, ARunningContainerIsNotRemoved) {
   RuntimeLife life(world);
   makeSandbox(life);

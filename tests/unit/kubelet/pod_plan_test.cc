@@ -599,6 +599,18 @@ TEST(PlanPod, ARejectedPodGetsNothing) {
   EXPECT_EQ(world.text(), "ReleasePod\n");
 }
 
+TEST(PlanPod, ADeadlineThatIsLoweredTakesEffect) {
+  PodWorld world(onePod("Always", "  activeDeadlineSeconds: 3600\n"));
+  world.images().sandbox().running("web");
+  EXPECT_EQ(world.text(), "wake in 1h\n");
+  world.pod.spec.active_deadline_seconds = 60;
+  EXPECT_EQ(world.text(), "wake in 1m\n");
+  world.pass(seconds(61));
+  world.apply(world.plan());
+  EXPECT_EQ(world.record.ending->reason, "DeadlineExceeded");
+  EXPECT_TRUE(world.record.containers["web"].current->kill_at);
+}
+
 TEST(PlanPod, EndsAPodAtItsDeadline) {
   PodWorld world(onePod("Always", "  activeDeadlineSeconds: 60\n"));
   world.images().sandbox().running("web");
