@@ -29,7 +29,7 @@ struct TcpServerFixture : testing::Test {
   Loop loop;
   std::unique_ptr<TcpServer> server;
 
-  void listen(const TcpLimits& limits = {}) {
+  void listen(const ServerLimits& limits = publicLimits()) {
     std::vector<Route> routes;
     routes.push_back({"GET", "/healthz", [](Call, Respond respond) { respond(Reply::ofText("ok")); }, {}});
     routes.push_back({"GET", "/upgrade", [](Call, Respond respond) { respond(Upgrade{}); }, {}});
@@ -70,8 +70,8 @@ TEST_F(TcpServerFixture, RefusesWhatItCannotServe) {
 }
 
 TEST_F(TcpServerFixture, ClosesAClientThatSaysNothing) {
-  TcpLimits limits;
-  limits.request_time = std::chrono::milliseconds(20);
+  ServerLimits limits = publicLimits();
+  limits.header_time = std::chrono::milliseconds(20);
   listen(limits);
   EXPECT_EQ(exchange("GET /hea"), "");
 }
