@@ -219,6 +219,8 @@ Result<OpenLog> openLog(const StatusDependencies& dependencies, const Call& call
   return OpenLog{std::move(cursor), instance.log_directory, options.follow, running};
 }
 
+}  // namespace
+
 void handleLogs(const StatusDependencies& dependencies, Call call, Respond respond) {
   dependencies.lane.post([dependencies, call = std::move(call), respond = std::move(respond)] {
     auto opened = std::make_shared<Result<OpenLog>>(openLog(dependencies, call));
@@ -230,6 +232,8 @@ void handleLogs(const StatusDependencies& dependencies, Call call, Respond respo
     });
   });
 }
+
+namespace {
 
 // ---- the table ----
 

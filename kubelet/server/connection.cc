@@ -136,6 +136,8 @@ void Connection<Stream>::onAdmitted() {
     if (!sink) return reply(Reply::ofError(sink.error()));
     sink_ = std::move(sink).value();
   }
+  const auto length = parser_->content_length();
+  if (!sink_ && length && *length > core_->limits.body_bytes) return refuseBody();
   if (request[http::field::expect] == "100-continue") return sendContinue();
   readBody();
 }
@@ -177,9 +179,14 @@ void Connection<Stream>::onBodyPiece(size_t size) {
   }
   match_.call.body.append(chunk_, 0, size);
   if (match_.call.body.size() > core_->limits.body_bytes)
-    return reply(Reply::ofError(
-        makeError(Code::kInvalidArgument, "request body: more than {} bytes", core_->limits.body_bytes)));
+    return refuseBody();
   readBody();
+}
+
+template <class Stream>
+void Connection<Stream>::refuseBody() {
+  reply(Reply::ofError(
+      makeError(Code::kInvalidArgument, "request body: more than {} bytes", core_->limits.body_bytes)));
 }
 
 template <class Stream>
@@ -292,6 +299,15 @@ void Connection<Stream>::onPiece(Result<std::string> piece) {
 // While a source is quiet only a read can tell that the client left. A client that sends more is not heard.
 template <class Stream>
 void Connection<Stream>::watchForHangUp() {
+  if constexpr (std::is_same_v<Stream, UnixStream>) {
+    // Here a client may end its half and listen on; one that is gone shows as EPOLLHUP (unix(7)).
+    lowest().socket().async_wait(asio::socket_base::wait_error,
+                                 [weak = this->weak_from_this()](error_code error) {
+                                   auto self = weak.lock();
+                                   if (self && !error) self->shutdown();
+                                 });
+    return;
+  }
   watching_ = true;
   stream_.async_read_some(asio::buffer(&watched_, 1),
                           [self = this->shared_from_this()](error_code error, size_t) {

@@ -76,6 +76,7 @@ class Connection : public AnyConnection, public std::enable_shared_from_this<Con
   void sendContinue();
   void readBody();
   void onBodyPiece(size_t size);
+  void refuseBody();
   void bodyDone();
   void onOutcome(Outcome outcome);
   void reply(Reply answer);
