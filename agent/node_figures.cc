@@ -33,8 +33,8 @@ stats::LinkCounters readLink(const std::string& name) {
           readNumber(folder + "tx_bytes"), readNumber(folder + "tx_errors")};
 }
 
-// The link of the default route first (proc_net(5): destination 00000000), then the others but loopback, bridges'
-// ports and what is made for pods.
+// The link of the default route first (proc_net(5): destination 00000000), then the others but loopback,
+// bridges' ports and what is made for pods.
 std::vector<stats::LinkCounters> readNodeLinks() {
   std::vector<stats::LinkCounters> links;
   const auto routes = readFile("/proc/net/route", kMaxSmallFile);
@@ -44,7 +44,8 @@ std::vector<stats::LinkCounters> readNodeLinks() {
     std::istringstream fields(line);
     std::string name, destination;
     fields >> name >> destination;
-    const bool known = std::any_of(links.begin(), links.end(), [&](const auto& link) { return link.name == name; });
+    const bool known =
+        std::any_of(links.begin(), links.end(), [&](const auto& link) { return link.name == name; });
     if (name.empty() || name == "Iface" || known) continue;
     links.insert(destination == "00000000" ? links.begin() : links.end(), readLink(name));
   }
@@ -58,7 +59,8 @@ std::optional<uint64_t> readNodeCpu() {
   std::istringstream fields(text->substr(0, text->find('\n')));
   std::string name;
   uint64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
-  if (!(fields >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal)) return std::nullopt;
+  if (!(fields >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal))
+    return std::nullopt;
   const auto ticks = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
   return (user + nice + system + irq + softirq + steal) * (1'000'000'000 / ticks);
 }
@@ -113,9 +115,11 @@ Result<stats::SummaryInput> NodeFigures::observe(stats::Detail detail) {
   for (const auto& view : kubelet_.pods()) {
     const auto& phase = view->pod->status.phase;
     if (phase == "Succeeded" || phase == "Failed" || view->released) continue;
-    stats::PodFigures pod{view->pod, observer_.pod(stats::buildPodSource(*view->pod, paths_), detail, stop), {}, {}, {}};
+    stats::PodFigures pod{
+        view->pod, observer_.pod(stats::buildPodSource(*view->pod, paths_), detail, stop), {}, {}, {}};
     if (!pod.stats.usage.memory && !pod.stats.usage.cpu_nanoseconds) continue;  // not running yet
-    if (const auto link = links.find(view->pod->metadata.uid); detail == stats::Detail::kDisk && link != links.end()) {
+    if (const auto link = links.find(view->pod->metadata.uid);
+        detail == stats::Detail::kDisk && link != links.end()) {
       // What the host's end sends is what the pod receives.
       const auto host = readLink(link->second);
       pod.network = stats::LinkCounters{"eth0", host.tx_bytes, host.tx_errors, host.rx_bytes, host.rx_errors};
@@ -184,8 +188,9 @@ std::string NodeFigures::kubeletMetrics() const {
   }
   const OwnUse own = readOwnUse();
   const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
-  std::string text = metric("kubelet_node_name", "gauge", "[ALPHA] The node's name. The count is always 1.",
-                            fmt::format("kubelet_node_name{{node=\"{}\"}} 1\n", stats::labelText(node_name_)));
+  std::string text =
+      metric("kubelet_node_name", "gauge", "[ALPHA] The node's name. The count is always 1.",
+             fmt::format("kubelet_node_name{{node=\"{}\"}} 1\n", stats::labelText(node_name_)));
   text += metric("kubelet_running_pods", "gauge", "[BETA] Number of pods that have a running container",
                  fmt::format("kubelet_running_pods {}\n", pods));
   text += metric("kubelet_running_containers", "gauge", "[BETA] Number of containers by their state",
@@ -197,9 +202,10 @@ std::string NodeFigures::kubeletMetrics() const {
                  fmt::format("process_cpu_seconds_total {}\n", static_cast<double>(own.cpu_ticks) / ticks));
   text += metric("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
                  fmt::format("process_resident_memory_bytes {}\n", own.resident_bytes));
-  text += metric("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
-                 fmt::format("process_start_time_seconds {:.3f}\n",
-                             std::chrono::duration<double>(started_.time_since_epoch()).count()));
+  text +=
+      metric("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
+             fmt::format("process_start_time_seconds {:.3f}\n",
+                         std::chrono::duration<double>(started_.time_since_epoch()).count()));
   return text;
 }
 

@@ -16,8 +16,8 @@
 
 namespace keelson::agent {
 
-// Reads when asked; keeps the last processor times alone, for rates. Blocks on small files (with disks: on walks),
-// so it is called on a lane. Any thread.
+// Reads when asked; keeps the last processor times alone, for rates. Blocks on small files (with disks: on
+// walks), so it is called on a lane. Any thread.
 class NodeFigures {
  public:
   NodeFigures(const Clock& clock, const kubelet::Kubelet& kubelet, const cni::PodNetwork& network,

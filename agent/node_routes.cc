@@ -41,7 +41,8 @@ Handle onLane(const StatusDependencies& with, Produce produce) {
   return [&loop = with.loop, &lane = with.lane, produce = std::move(produce)](Call call, Respond respond) {
     lane.post([&loop, produce, call = std::move(call), respond = std::move(respond)] {
       auto result = produce(call);
-      auto reply = std::make_shared<Reply>(result ? std::move(result).value() : Reply::ofError(result.error()));
+      auto reply =
+          std::make_shared<Reply>(result ? std::move(result).value() : Reply::ofError(result.error()));
       loop.post([respond, reply] { respond(std::move(*reply)); });
     });
   };
@@ -66,9 +67,10 @@ Reply listPods(const kubelet::Kubelet& kubelet, bool running) {
 
 Result<Reply> refuseCheckpoint(const kubelet::Kubelet& kubelet, const Call& call) {
   TRY(kubelet.pod(call.capture("namespace"), call.capture("pod")));
-  return plain(501, fmt::format("checkpointing of {}/{}/{} failed (checkpoints of containers are not supported "
-                                "by keelson)\n",
-                                call.capture("namespace"), call.capture("pod"), call.capture("container")));
+  return plain(501,
+               fmt::format("checkpointing of {}/{}/{} failed (checkpoints of containers are not supported "
+                           "by keelson)\n",
+                           call.capture("namespace"), call.capture("pod"), call.capture("container")));
 }
 
 // The table as it grows.
@@ -108,13 +110,19 @@ void addFigures(Table& table, const StatusDependencies& with, NodeFigures& figur
             }));
 }
 
-constexpr const char* kDebugPaths[] = {
-    "/run/{namespace}/{pod}/{container}",       "/run/{namespace}/{pod}/{uid}/{container}",
-    "/exec/{namespace}/{pod}/{container}",      "/exec/{namespace}/{pod}/{uid}/{container}",
-    "/attach/{namespace}/{pod}/{container}",    "/attach/{namespace}/{pod}/{uid}/{container}",
-    "/portForward/{namespace}/{pod}",           "/portForward/{namespace}/{pod}/{uid}",
-    "/containerLogs/{namespace}/{pod}/{container}",
-    "/runningpods",  "/runningpods/", "/configz", "/checkpoint/{namespace}/{pod}/{container}"};
+constexpr const char* kDebugPaths[] = {"/run/{namespace}/{pod}/{container}",
+                                       "/run/{namespace}/{pod}/{uid}/{container}",
+                                       "/exec/{namespace}/{pod}/{container}",
+                                       "/exec/{namespace}/{pod}/{uid}/{container}",
+                                       "/attach/{namespace}/{pod}/{container}",
+                                       "/attach/{namespace}/{pod}/{uid}/{container}",
+                                       "/portForward/{namespace}/{pod}",
+                                       "/portForward/{namespace}/{pod}/{uid}",
+                                       "/containerLogs/{namespace}/{pod}/{container}",
+                                       "/runningpods",
+                                       "/runningpods/",
+                                       "/configz",
+                                       "/checkpoint/{namespace}/{pod}/{container}"};
 
 void addDebugging(Table& table, const StatusDependencies& with, json::value configuration) {
   for (const char* middle : {"", "/{uid}"}) {
@@ -134,9 +142,8 @@ void addDebugging(Table& table, const StatusDependencies& with, json::value conf
                                          std::move(respond));
     });
   }
-  table.add("GET", "/containerLogs/{namespace}/{pod}/{container}", [with](Call call, Respond respond) {
-    handleLogs(with, std::move(call), std::move(respond));
-  });
+  table.add("GET", "/containerLogs/{namespace}/{pod}/{container}",
+            [with](Call call, Respond respond) { handleLogs(with, std::move(call), std::move(respond)); });
   table.addBoth("GET", "/runningpods", onLane(with, [&kubelet = with.kubelet](const Call&) -> Result<Reply> {
                   return listPods(kubelet, true);
                 }));
@@ -144,8 +151,9 @@ void addDebugging(Table& table, const StatusDependencies& with, json::value conf
   configuration.as_object()["apiVersion"] = "kubelet.config.k8s.io/v1beta1";
   const json::value shown{{"kubeletconfig", std::move(configuration)}};
   table.add("GET", "/configz", [shown](Call, Respond respond) { respond(Reply::ofJson(shown)); });
-  table.add("POST", "/checkpoint/{namespace}/{pod}/{container}",
-            onLane(with, [&kubelet = with.kubelet](const Call& call) { return refuseCheckpoint(kubelet, call); }));
+  table.add(
+      "POST", "/checkpoint/{namespace}/{pod}/{container}",
+      onLane(with, [&kubelet = with.kubelet](const Call& call) { return refuseCheckpoint(kubelet, call); }));
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ Result<NodeServerSettings> nodeServerSettings(const Config& config, const std::s
   settings.serving.node_name = node_name;
   settings.node_addresses = std::move(addresses);
   settings.client_ca_file = kubelet.authentication.client_ca_file;
-  settings.guard = {node_name, kubelet.authentication.webhook_enabled, kubelet.authentication.anonymous_enabled,
-                    kubelet.authorization.mode == "AlwaysAllow"};
+  settings.guard = {node_name, kubelet.authentication.webhook_enabled,
+                    kubelet.authentication.anonymous_enabled, kubelet.authorization.mode == "AlwaysAllow"};
   settings.reviews = {kubelet.authentication.webhook_cache_ttl, kubelet.authorization.cache_authorized_ttl,
                       kubelet.authorization.cache_unauthorized_ttl};
   settings.stream_idle_time = kubelet.streaming_connection_idle_timeout;
@@ -48,11 +48,12 @@ Result<NodeServerSettings> nodeServerSettings(const Config& config, const std::s
   return settings;
 }
 
-Result<std::unique_ptr<NodeServer>> NodeServer::create(NodeServerSettings settings, const StatusDependencies& with,
-                                                       Lane& files, Health& health, NodeFigures& figures) {
+Result<std::unique_ptr<NodeServer>> NodeServer::create(NodeServerSettings settings,
+                                                       const StatusDependencies& with, Lane& files,
+                                                       Health& health, NodeFigures& figures) {
   auto made = std::unique_ptr<NodeServer>(new NodeServer(std::move(settings), with, files));
-  auto routes = nodeRoutes(with, health, figures,
-                           {made->settings_.debugging_handlers, made->settings_.configuration});
+  auto routes =
+      nodeRoutes(with, health, figures, {made->settings_.debugging_handlers, made->settings_.configuration});
   made->server_ = TRY(server::TlsServer::listen(with.loop, made->settings_.address, made->settings_.port,
                                                 std::move(routes), made->guard_, limitsOf(made->settings_)));
   return made;

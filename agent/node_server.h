@@ -35,13 +35,14 @@ struct NodeServerSettings {
 Result<NodeServerSettings> nodeServerSettings(const Config& config, const std::string& node_name,
                                               const std::string& cert_dir, std::vector<IpAddress> addresses);
 
-// Listens from create() on; answers once there is a serving certificate. Files are read on a strand, and again
-// when they change. Owned by the agent. Home: loop.
+// Listens from create() on; answers once there is a serving certificate. Files are read on a strand, and
+// again when they change. Owned by the agent. Home: loop.
 class NodeServer {
  public:
   // `files`: a lane. `figures` and what `with` names outlive it. kAlreadyExists if the port is taken.
-  static Result<std::unique_ptr<NodeServer>> create(NodeServerSettings settings, const StatusDependencies& with,
-                                                    Lane& files, Health& health, NodeFigures& figures);
+  static Result<std::unique_ptr<NodeServer>> create(NodeServerSettings settings,
+                                                    const StatusDependencies& with, Lane& files,
+                                                    Health& health, NodeFigures& figures);
   ~NodeServer();
 
   void start();

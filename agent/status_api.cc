@@ -207,8 +207,13 @@ Result<OpenLog> openLog(const StatusDependencies& dependencies, const Call& call
   using kubelet::Kubelet;
   auto options = TRY(kubelet::server::parseLogOptions(call, dependencies.clock.wall()));
   const auto which = call.queryFlag("previous") ? Kubelet::Which::kPrevious : Kubelet::Which::kCurrent;
-  const auto instance = TRY(dependencies.kubelet.instance(call.capture("namespace"), call.capture("pod"),
-                                                          call.capture("container"), which));
+  auto found = dependencies.kubelet.instance(call.capture("namespace"), call.capture("pod"),
+                                             call.capture("container"), which);
+  // Only what does not exist is "not found" to the API server, whose clients would not see the sentence.
+  if (!found && found.error().code == Code::kNotFound &&
+      found.error().text.starts_with("previous terminated"))
+    return makeError(Code::kInvalidArgument, "{}", found.error().text);
+  const auto instance = TRY(std::move(found));
   auto cursor = TRY(kubelet::server::LogCursor::open(instance.log_directory, instance.attempt, options));
   const auto running = [&kubelet = dependencies.kubelet, which, id = instance.id,
                         pod_namespace = call.capture("namespace"), pod = call.capture("pod"),

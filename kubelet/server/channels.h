@@ -81,8 +81,7 @@ class WebSocketChannel : public AnyChannel, public std::enable_shared_from_this<
     auto kept = std::make_shared<beast::http::request<beast::http::empty_body>>(std::move(request));
     socket_.set_option(beast::websocket::stream_base::decorator(
         [subprotocol = subprotocol_](beast::websocket::response_type& response) {
-          if (!subprotocol.empty())
-            response.set(beast::http::field::sec_websocket_protocol, subprotocol);
+          if (!subprotocol.empty()) response.set(beast::http::field::sec_websocket_protocol, subprotocol);
         }));
     // A client that waits for no answer has begun already.
     early_ = beast::buffers_to_string(rest.data());
@@ -139,10 +138,11 @@ class WebSocketChannel : public AnyChannel, public std::enable_shared_from_this<
 
   // While the conversation is busy nothing reads; a peer that is gone shows as EPOLLHUP (unix(7), tcp(7)).
   void watchForHangUp() {
-    beast::get_lowest_layer(socket_).socket().async_wait(
-        asio::socket_base::wait_error, [weak = this->weak_from_this()](error_code error) {
-          if (auto self = weak.lock(); self && !error) self->shutdown();
-        });
+    beast::get_lowest_layer(socket_).socket().async_wait(asio::socket_base::wait_error,
+                                                         [weak = this->weak_from_this()](error_code error) {
+                                                           if (auto self = weak.lock(); self && !error)
+                                                             self->shutdown();
+                                                         });
   }
 
   void sendClose() {

@@ -31,7 +31,8 @@ std::vector<std::string> subjectParts(X509* certificate, int nid) {
   X509_NAME* name = ::X509_get_subject_name(certificate);
   for (int at = -1; (at = ::X509_NAME_get_index_by_NID(name, nid, at)) >= 0;) {
     unsigned char* text = nullptr;
-    const int size = ::ASN1_STRING_to_UTF8(&text, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(name, at)));
+    const int size =
+        ::ASN1_STRING_to_UTF8(&text, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(name, at)));
     if (size >= 0) parts.emplace_back(reinterpret_cast<char*>(text), static_cast<size_t>(size));
     ::OPENSSL_free(text);
   }
@@ -60,8 +61,9 @@ Result<Identity> ClientAuthorities::identify(const std::vector<std::string>& cha
   if (!context || !others || ::X509_STORE_CTX_init(context.get(), store_.get(), leaf, others.get()) != 1)
     return opensslError(Code::kInternal, "client certificate");
   X509_VERIFY_PARAM* rules = ::X509_STORE_CTX_get0_param(context.get());
-  ::X509_VERIFY_PARAM_set_time(rules, std::chrono::system_clock::to_time_t(
-                                          std::chrono::time_point_cast<std::chrono::system_clock::duration>(now)));
+  ::X509_VERIFY_PARAM_set_time(rules,
+                               std::chrono::system_clock::to_time_t(
+                                   std::chrono::time_point_cast<std::chrono::system_clock::duration>(now)));
   ::X509_VERIFY_PARAM_set_depth(rules, kMaxDepth);
   // An authority of the file need not be self-signed, as in Go.
   ::X509_VERIFY_PARAM_set_flags(rules, X509_V_FLAG_PARTIAL_CHAIN);

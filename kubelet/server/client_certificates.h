@@ -19,8 +19,9 @@ class ClientAuthorities {
   // kInvalidArgument without a certificate or with a broken one.
   static Result<std::shared_ptr<const ClientAuthorities>> parse(const std::string& pem);
 
-  // The subject of `chain` (DER, the leaf first): its common name is the user, its organizations are the groups.
-  // kPermissionDenied unless it leads to one of the authorities, is valid at `now` and is meant for clients.
+  // The subject of `chain` (DER, the leaf first): its common name is the user, its organizations are the
+  // groups. kPermissionDenied unless it leads to one of the authorities, is valid at `now` and is meant for
+  // clients.
   Result<Identity> identify(const std::vector<std::string>& chain, WallTime now) const;
 
  private:

@@ -76,13 +76,13 @@ template <class Stream>
 void Connection<Stream>::start() {
   if constexpr (kIsTls<Stream>) {
     lowest().expires_after(core_->limits.header_time);
-    stream_.async_handshake(asio::ssl::stream_base::server,
-                            [self = this->shared_from_this()](error_code error) {
-                              if (error || self->ended_) return;
-                              self->certificates_ = std::make_shared<const std::vector<std::string>>(
-                                  shownCertificates(self->stream_.native_handle()));
-                              self->readRequest(self->core_->limits.header_time);
-                            });
+    stream_.async_handshake(asio::ssl::stream_base::server, [self =
+                                                                 this->shared_from_this()](error_code error) {
+      if (error || self->ended_) return;
+      self->certificates_ =
+          std::make_shared<const std::vector<std::string>>(shownCertificates(self->stream_.native_handle()));
+      self->readRequest(self->core_->limits.header_time);
+    });
   } else {
     readRequest(core_->limits.header_time);
   }
@@ -146,10 +146,9 @@ template <class Stream>
 void Connection<Stream>::sendContinue() {
   auto message = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
   lowest().expires_after(core_->limits.idle_time);
-  http::async_write(stream_, *message,
-                    [self = this->shared_from_this(), message](error_code error, size_t) {
-                      if (!error) self->readBody();
-                    });
+  http::async_write(stream_, *message, [self = this->shared_from_this(), message](error_code error, size_t) {
+    if (!error) self->readBody();
+  });
 }
 
 template <class Stream>
@@ -178,8 +177,7 @@ void Connection<Stream>::onBodyPiece(size_t size) {
     });
   }
   match_.call.body.append(chunk_, 0, size);
-  if (match_.call.body.size() > core_->limits.body_bytes)
-    return refuseBody();
+  if (match_.call.body.size() > core_->limits.body_bytes) return refuseBody();
   readBody();
 }
 
@@ -217,8 +215,8 @@ void Connection<Stream>::reply(Reply answer) {
   if (ended_) return;
   const bool head = parser_->get().method() == http::verb::head;
   // What is left of a body that was not read would be taken for the next request.
-  const bool keep =
-      (body_done_ || parser_->is_done()) && parser_->get().keep_alive() && streamOf(parser_->get()) == Call::Stream::kNone;
+  const bool keep = (body_done_ || parser_->is_done()) && parser_->get().keep_alive() &&
+                    streamOf(parser_->get()) == Call::Stream::kNone;
   auto message =
       std::make_shared<http::response<http::string_body>>(static_cast<http::status>(answer.status), 11);
   message->set(http::field::content_type, answer.type);
@@ -283,9 +281,10 @@ void Connection<Stream>::onPiece(Result<std::string> piece) {
   if (!piece || ended_) return shutdown();
   lowest().expires_after(core_->limits.idle_time);
   if (piece->empty()) {
-    asio::async_write(stream_, http::make_chunk_last(), [self = this->shared_from_this()](error_code error, size_t) {
-      if (!error) self->finish();
-    });
+    asio::async_write(stream_, http::make_chunk_last(),
+                      [self = this->shared_from_this()](error_code error, size_t) {
+                        if (!error) self->finish();
+                      });
     return;
   }
   auto bytes = std::make_shared<std::string>(std::move(piece).value());
@@ -343,8 +342,8 @@ void Connection<Stream>::startWebSocket(Upgrade upgrade) {
   upgraded_ = true;
   http::request<http::empty_body> head;
   head.base() = parser_->get().base();
-  auto channel = std::make_shared<WebSocketChannel<Stream>>(std::move(stream_), core_->limits, std::move(upgrade),
-                                                            this->shared_from_this());
+  auto channel = std::make_shared<WebSocketChannel<Stream>>(std::move(stream_), core_->limits,
+                                                            std::move(upgrade), this->shared_from_this());
   channel_ = channel;
   channel->accept(std::move(head), buffer_);
 }
@@ -356,7 +355,8 @@ void Connection<Stream>::startSpdy(Upgrade upgrade) {
   auto channel = std::make_shared<ByteChannel<Stream>>(std::move(stream_), core_->limits, std::move(upgrade),
                                                        this->shared_from_this());
   channel_ = channel;
-  std::string head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + std::string(kSpdy);
+  std::string head =
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + std::string(kSpdy);
   if (!subprotocol.empty()) head += "\r\nX-Stream-Protocol-Version: " + subprotocol;
   channel->begin(head + "\r\n\r\n", beast::buffers_to_string(buffer_.data()));
 }

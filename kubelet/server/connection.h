@@ -53,8 +53,8 @@ class AnyChannel : public Channel {
 template <class Stream>
 void closeGently(Stream& stream, Duration time, std::shared_ptr<void> keep);
 
-// Reads a request, asks the guard, answers, and again; or turns into a WebSocket or a SPDY stream. Keeps itself
-// alive through its pending callbacks; `closed` tells the server. Home: loop.
+// Reads a request, asks the guard, answers, and again; or turns into a WebSocket or a SPDY stream. Keeps
+// itself alive through its pending callbacks; `closed` tells the server. Home: loop.
 template <class Stream>
 class Connection : public AnyConnection, public std::enable_shared_from_this<Connection<Stream>> {
  public:

@@ -64,8 +64,8 @@ class ByteSink {
   virtual void finish(std::function<void(Reply)> done) = 0;
 };
 
-// The connection's side of a WebSocket, or of a plain stream of bytes (SPDY), whose messages are pieces as they
-// come. Home: loop. Valid until Conversation is destroyed.
+// The connection's side of a WebSocket, or of a plain stream of bytes (SPDY), whose messages are pieces as
+// they come. Home: loop. Valid until Conversation is destroyed.
 class Channel {
  public:
   virtual ~Channel() = default;

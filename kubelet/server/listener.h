@@ -9,7 +9,8 @@
 
 namespace keelson::kubelet::server {
 
-// Accepts until destroyed, at most `limits.connections` at a time; its end closes every connection. Home: loop.
+// Accepts until destroyed, at most `limits.connections` at a time; its end closes every connection. Home:
+// loop.
 template <class Protocol>
 class Listener {
  public:

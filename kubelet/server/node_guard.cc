@@ -114,8 +114,9 @@ void NodeGuard::authorize(const std::shared_ptr<const RequestHead>& head, Identi
 void NodeGuard::tryNext(const std::shared_ptr<Decision>& decision) {
   const auto& [verb, subresources] = decision->right;
   if (decision->next == subresources.size())
-    return decision->verdict(plain(403, fmt::format("Forbidden (user={}, verb={}, resource=nodes, subresource(s)=[{}])\n",
-                                                    decision->user.name, verb, fmt::join(subresources, " "))));
+    return decision->verdict(
+        plain(403, fmt::format("Forbidden (user={}, verb={}, resource=nodes, subresource(s)=[{}])\n",
+                               decision->user.name, verb, fmt::join(subresources, " "))));
   const Attributes attributes{decision->user, verb, subresources[decision->next++], settings_.node_name};
   reviews_.may(attributes, [self = shared_from_this(), decision, attributes](const Result<bool>& allowed) {
     if (!allowed)

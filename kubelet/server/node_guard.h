@@ -13,14 +13,14 @@ namespace keelson::kubelet::server {
 
 struct NodeGuardSettings {
   std::string node_name;
-  bool token_review = true;  // authentication.webhook.enabled
-  bool anonymous = false;    // authentication.anonymous.enabled
+  bool token_review = true;   // authentication.webhook.enabled
+  bool anonymous = false;     // authentication.anonymous.enabled
   bool always_allow = false;  // authorization.mode AlwaysAllow
 };
 
-// What a request needs: the verb, and the sub-resources of which one is enough, tried in this order. A GET that
-// turns into a stream needs "create", as the POST that does the same: the right to look at a node must not be the
-// right to run commands on it. Pure.
+// What a request needs: the verb, and the sub-resources of which one is enough, tried in this order. A GET
+// that turns into a stream needs "create", as the POST that does the same: the right to look at a node must
+// not be the right to run commands on it. Pure.
 // https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/
 struct NeededRight {
   std::string verb;

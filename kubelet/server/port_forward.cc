@@ -32,8 +32,8 @@ struct Target {
 
 class PortForward;
 
-// One connection and its pair of streams. Home: loop. Shared with its pending callbacks; `session` is null once
-// it is over.
+// One connection and its pair of streams. Home: loop. Shared with its pending callbacks; `session` is null
+// once it is over.
 struct Forward : std::enable_shared_from_this<Forward> {
   Forward(Loop& loop, PortForward& owner) : session(&owner), socket(loop.context()) {}
 
@@ -148,10 +148,11 @@ void PortForward::onSocket(const ForwardPtr& forward, int family, Result<UniqueF
       forward->v4_error = failed.message();
       return session->dial(forward, AF_INET6);
     }
-    session->fail(forward, fmt::format("failed to connect to localhost:{} inside namespace \"{}\", IPv4: dial "
-                                       "tcp4 127.0.0.1:{}: {} IPv6 dial tcp6: [::1]:{}: {}",
-                                       forward->port, session->target_.uid.str(), forward->port,
-                                       forward->v4_error, forward->port, failed.message()));
+    session->fail(forward,
+                  fmt::format("failed to connect to localhost:{} inside namespace \"{}\", IPv4: dial "
+                              "tcp4 127.0.0.1:{}: {} IPv6 dial tcp6: [::1]:{}: {}",
+                              forward->port, session->target_.uid.str(), forward->port, forward->v4_error,
+                              forward->port, failed.message()));
   });
 }
 
@@ -186,16 +187,17 @@ void PortForward::writeNext(const ForwardPtr& forward) {
     return endIfDone(forward);
   }
   forward->writing = true;
-  asio::async_write(forward->socket, asio::buffer(forward->queue.front()), [forward](error_code error, size_t) {
-    forward->writing = false;
-    PortForward* session = forward->session;
-    if (!session) return;
-    if (error) return session->fail(forward, error.message());
-    session->queued_ -= forward->queue.front().size();
-    forward->queue.pop_front();
-    session->writeNext(forward);
-    session->readOn();
-  });
+  asio::async_write(forward->socket, asio::buffer(forward->queue.front()),
+                    [forward](error_code error, size_t) {
+                      forward->writing = false;
+                      PortForward* session = forward->session;
+                      if (!session) return;
+                      if (error) return session->fail(forward, error.message());
+                      session->queued_ -= forward->queue.front().size();
+                      forward->queue.pop_front();
+                      session->writeNext(forward);
+                      session->readOn();
+                    });
 }
 
 // ---- target to client ----
@@ -271,11 +273,12 @@ void handlePortForward(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::
                        Respond respond) {
   const char* wanted = call.stream == Call::Stream::kWebSocket ? kTunnel : kProtocol;
   const auto& offered = call.subprotocols;
-  if (call.stream == Call::Stream::kNone || std::find(offered.begin(), offered.end(), wanted) == offered.end())
-    return respond(Reply::ofError(makeError(
-        Code::kInvalidArgument,
-        "port-forward: expected an upgrade to SPDY/3.1 with protocol {}, or to a WebSocket with {}", kProtocol,
-        kTunnel)));
+  if (call.stream == Call::Stream::kNone ||
+      std::find(offered.begin(), offered.end(), wanted) == offered.end())
+    return respond(Reply::ofError(
+        makeError(Code::kInvalidArgument,
+                  "port-forward: expected an upgrade to SPDY/3.1 with protocol {}, or to a WebSocket with {}",
+                  kProtocol, kTunnel)));
   lane.post([&loop, &lane, &kubelet, &runtime, call = std::move(call), wanted, respond = std::move(respond)] {
     auto target = std::make_shared<Result<Target>>(findTarget(kubelet, runtime, call));
     loop.post([&loop, &lane, target, wanted, respond] {

@@ -38,18 +38,17 @@ struct ExecProtocol {
   bool half_close;   // the client can end stdin alone
   bool text_status;  // the error channel has a sentence for a failure, nothing for success
 };
-constexpr ExecProtocol kWebSocketProtocols[] = {{"v5.channel.k8s.io", true, false},
-                                                {"v4.channel.k8s.io", false, false},
-                                                {"channel.k8s.io", false, true}};
-constexpr ExecProtocol kSpdyProtocols[] = {{"v4.channel.k8s.io", true, false},
-                                           {"v3.channel.k8s.io", true, true},
-                                           {"v2.channel.k8s.io", true, true}};
+constexpr ExecProtocol kWebSocketProtocols[] = {
+    {"v5.channel.k8s.io", true, false}, {"v4.channel.k8s.io", false, false}, {"channel.k8s.io", false, true}};
+constexpr ExecProtocol kSpdyProtocols[] = {
+    {"v4.channel.k8s.io", true, false}, {"v3.channel.k8s.io", true, true}, {"v2.channel.k8s.io", true, true}};
 constexpr ExecProtocol kNoProtocol{"", false, true};  // a WebSocket client that names none, as of old
 
 const ExecProtocol* chooseProtocol(const Call& call) {
   const auto choose = [&](const auto& known) -> const ExecProtocol* {
     for (const ExecProtocol& protocol : known)
-      if (std::find(call.subprotocols.begin(), call.subprotocols.end(), protocol.name) != call.subprotocols.end())
+      if (std::find(call.subprotocols.begin(), call.subprotocols.end(), protocol.name) !=
+          call.subprotocols.end())
         return &protocol;
     return nullptr;
   };
@@ -187,7 +186,8 @@ class ExecConversation : public Conversation {
       message.remove_prefix(1);
       if (number == kStdin && input.is_open() && !message.empty()) return writeInput(std::string(message));
       if (number == kResize) resize(message);
-      if (number == kCloseChannel && protocol.half_close && !message.empty() && message[0] == kStdin) closeInput();
+      if (number == kCloseChannel && protocol.half_close && !message.empty() && message[0] == kStdin)
+        closeInput();
       channel->receive();
     }
 
@@ -316,7 +316,8 @@ json::value execStatus(const Result<runtime::ExecResult>& result) {
 
 namespace {
 
-// What /run answers: both outputs together, as they come. Keeps itself alive until the command's end. Home: loop.
+// What /run answers: both outputs together, as they come. Keeps itself alive until the command's end. Home:
+// loop.
 class Collector : public Channel, public std::enable_shared_from_this<Collector> {
  public:
   Collector(Loop& loop, Respond respond) : loop_(loop), respond_(std::move(respond)) {}
@@ -333,7 +334,8 @@ class Collector : public Channel, public std::enable_shared_from_this<Collector>
       failure_ = message.substr(1);
     else
       output_.append(message, 1, kMaxRunOutput - std::min(kMaxRunOutput, output_.size()));
-    if (sent) loop_.post([self = shared_from_this(), sent] {
+    if (sent)
+      loop_.post([self = shared_from_this(), sent] {
         if (self->talk_) sent();
       });
   }

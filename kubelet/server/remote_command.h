@@ -21,7 +21,8 @@ namespace keelson::kubelet::server {
 void handleExec(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
                 Respond respond);
 
-// Handles POST /run/{namespace}/{pod}/{container}?cmd=...: the command's output as the answer, 500 if it fails.
+// Handles POST /run/{namespace}/{pod}/{container}?cmd=...: the command's output as the answer, 500 if it
+// fails.
 void handleRun(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
                Respond respond);
 

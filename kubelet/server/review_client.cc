@@ -63,7 +63,8 @@ Result<Identity> readTokenReview(const json::value& answer) {
   const json::object* user = user_value ? user_value->if_object() : nullptr;
   if (!user || textIn(*user, "username").empty())
     return makeError(Code::kInternal, "TokenReview: authenticated, but nobody is named");
-  Identity identity{textIn(*user, "username"), textIn(*user, "uid"), textsIn(user->if_contains("groups")), {}};
+  Identity identity{
+      textIn(*user, "username"), textIn(*user, "uid"), textsIn(user->if_contains("groups")), {}};
   if (const json::object* extra = objectIn(*user_value, "extra")) {
     for (const auto& [name, values] : *extra) identity.extra[std::string(name)] = textsIn(&values);
   }
@@ -81,7 +82,8 @@ json::value buildAccessReview(const Attributes& attributes) {
                     {"groups", strings(attributes.user.groups)}};
   if (!attributes.user.uid.empty()) spec["uid"] = attributes.user.uid;
   if (!attributes.user.extra.empty()) spec["extra"] = extraOf(attributes.user);
-  return {{"kind", "SubjectAccessReview"}, {"apiVersion", "authorization.k8s.io/v1"}, {"spec", std::move(spec)}};
+  return {
+      {"kind", "SubjectAccessReview"}, {"apiVersion", "authorization.k8s.io/v1"}, {"spec", std::move(spec)}};
 }
 
 Result<bool> readAccessReview(const json::value& answer) {
@@ -134,7 +136,8 @@ void ReviewClient::ask(const char* path, json::value body, const std::string& ke
   const auto under_way = questions_.find(key);
   const bool full = under_way == questions_.end() ? questions_.size() >= kMaxQuestions
                                                   : under_way->second.waiting.size() >= kMaxWaiting;
-  if (full) return done(makeError(Code::kResourceExhausted, "too many questions to the API server are under way"));
+  if (full)
+    return done(makeError(Code::kResourceExhausted, "too many questions to the API server are under way"));
   if (under_way != questions_.end()) return under_way->second.waiting.push_back(std::move(done));
   Question& question = questions_[key];
   question.waiting.push_back(std::move(done));

@@ -39,7 +39,8 @@ class ReviewClient {
  public:
   ReviewClient(const Clock& clock, ReviewSettings settings);
 
-  // Null: the API server is not known (yet); questions fail. Those under way end with an error. Outlives its use.
+  // Null: the API server is not known (yet); questions fail. Those under way end with an error. Outlives its
+  // use.
   void setClient(api::client::ApiClient* client);
 
   using WhoDone = std::function<void(const Result<Identity>&)>;

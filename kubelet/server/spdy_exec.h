@@ -13,7 +13,8 @@ namespace keelson::kubelet::server {
 
 // The numbers of the channel protocol; each is one stream here, named by its header streamType.
 enum ChannelNumber : char { kStdin = 0, kStdout = 1, kStderr = 2, kStatus = 3, kResize = 4 };
-inline constexpr unsigned char kCloseChannel = 255;  // then the number of the channel that the client has closed
+inline constexpr unsigned char kCloseChannel =
+    255;  // then the number of the channel that the client has closed
 
 inline constexpr Duration kStreamCreationTime = std::chrono::seconds(30);
 

@@ -111,10 +111,10 @@ Result<void> Reader::onControl(std::string_view frame, std::vector<Frame>& out) 
   const uint32_t type = number(frame, 2, 2);
   const bool fin = (frame[4] & kFin) != 0;
   const std::string_view body = frame.substr(kFrameHead);
-  const size_t least = type == kSynStream  ? 10
-                       : type == kReset || type == kGoAway ? 8
+  const size_t least = type == kSynStream                                       ? 10
+                       : type == kReset || type == kGoAway                      ? 8
                        : type == kSynReply || type == kPing || type == kHeaders ? 4
-                                                            : 0;
+                                                                                : 0;
   if (body.size() < least) return broken("a control frame is too short");
   const uint32_t first = least == 0 ? 0 : number(body, 0, 4);
   const uint32_t stream = first & 0x7fffffffu;
@@ -150,7 +150,8 @@ Result<std::vector<Frame>> Reader::feed(std::string_view bytes) {
     if (data_left_ > 0) {
       const size_t size = std::min<size_t>(data_left_, bytes.size());
       data_left_ -= static_cast<uint32_t>(size);
-      frames.emplace_back(Data{data_stream_, data_fin_ && data_left_ == 0, std::string(bytes.substr(0, size))});
+      frames.emplace_back(
+          Data{data_stream_, data_fin_ && data_left_ == 0, std::string(bytes.substr(0, size))});
       bytes.remove_prefix(size);
       continue;
     }

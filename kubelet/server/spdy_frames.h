@@ -55,8 +55,8 @@ struct Data {
 // (moby/spdystream) neither open windows nor keep to them, so TCP alone holds senders back.
 using Frame = std::variant<SynStream, SynReply, Reset, Ping, GoAway, Data>;
 
-// One direction of one connection: header blocks share a zlib stream, so the order of calls is the order on the
-// wire. One owner.
+// One direction of one connection: header blocks share a zlib stream, so the order of calls is the order on
+// the wire. One owner.
 class Reader {
  public:
   Reader();
@@ -71,7 +71,7 @@ class Reader {
 
   struct Inflater;
   std::unique_ptr<Inflater> inflater_;
-  std::string pending_;    // an unfinished head or control frame
+  std::string pending_;     // an unfinished head or control frame
   uint32_t data_left_ = 0;  // of the data frame that goes on
   uint32_t data_stream_ = 0;
   bool data_fin_ = false;

@@ -28,7 +28,8 @@ class Session : public Conversation {
 
   void accept(uint32_t stream);
   void refuse(uint32_t stream);
-  // `sent` runs when it left; at once when the stream is closed on our side or was reset, where nothing is sent.
+  // `sent` runs when it left; at once when the stream is closed on our side or was reset, where nothing is
+  // sent.
   void send(uint32_t stream, std::string_view bytes, bool fin, std::function<void()> sent);
   void reset(uint32_t stream);
   void readOn();

@@ -13,8 +13,8 @@ class AsioTcpServer : public TcpServer {
   AsioTcpServer(Loop& loop, tcp::acceptor acceptor, std::shared_ptr<const ServerCore> core)
       : listener_(loop, std::move(acceptor), core->limits.connections,
                   [core](tcp::socket socket, const auto& closed) {
-                    return std::make_shared<Connection<TcpStream>>(TcpStream(std::move(socket)), core, nullptr,
-                                                                   closed);
+                    return std::make_shared<Connection<TcpStream>>(TcpStream(std::move(socket)), core,
+                                                                   nullptr, closed);
                   }) {}
   uint16_t port() const override { return listener_.localEndpoint().port(); }
 

@@ -30,7 +30,8 @@ inline ServerLimits publicLimits() {
 class TcpServer {
  public:
   static Result<std::unique_ptr<TcpServer>> listen(Loop& loop, const IpAddress& address, uint16_t port,
-                                                   std::vector<Route> routes, const ServerLimits& limits = publicLimits());
+                                                   std::vector<Route> routes,
+                                                   const ServerLimits& limits = publicLimits());
   virtual ~TcpServer() = default;
   virtual uint16_t port() const = 0;
 };

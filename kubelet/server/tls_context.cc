@@ -10,7 +10,8 @@ namespace {
 Result<int> minVersion(const std::string& name) {
   if (name.empty() || name == "VersionTLS12") return TLS1_2_VERSION;
   if (name == "VersionTLS13") return TLS1_3_VERSION;
-  return makeError(Code::kInvalidArgument, "tlsMinVersion: expected VersionTLS12 or VersionTLS13, got \"{}\"", name);
+  return makeError(Code::kInvalidArgument, "tlsMinVersion: expected VersionTLS12 or VersionTLS13, got \"{}\"",
+                   name);
 }
 
 // OpenSSL's list of its own names, the suites of TLS 1.3 left out.
@@ -99,7 +100,8 @@ Result<TlsContext> makeTlsContext(const TlsSettings& settings, const std::string
   TRY(usePair(context, certificate_pem, key_pem));
   TRY(nameAuthorities(context, client_ca_pem));
   ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  ::SSL_CTX_set_cert_verify_callback(context, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
+  ::SSL_CTX_set_cert_verify_callback(
+      context, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
   return made;
 }
 

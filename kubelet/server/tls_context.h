@@ -24,8 +24,9 @@ struct TlsSettings {
 Result<void> checkTlsSettings(const TlsSettings& settings);
 
 // A server's context: asks for a client certificate, and takes any, because who signed it is looked at with
-// each request (so that authorities can change). `client_ca_pem`: the authorities named to clients, "" for none.
-// No session is resumed. kInvalidArgument if the pair cannot be used. Shared by connections; any thread.
+// each request (so that authorities can change). `client_ca_pem`: the authorities named to clients, "" for
+// none. No session is resumed. kInvalidArgument if the pair cannot be used. Shared by connections; any
+// thread.
 using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
 Result<TlsContext> makeTlsContext(const TlsSettings& settings, const std::string& certificate_pem,
                                   const std::string& key_pem, const std::string& client_ca_pem);

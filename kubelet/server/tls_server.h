@@ -14,8 +14,8 @@
 
 namespace keelson::kubelet::server {
 
-// Serves `routes` on the loop to whom `guard` lets in. Port 0 takes a free one. kAlreadyExists when the port is
-// taken. Home: loop. Destruction closes the listener and every connection.
+// Serves `routes` on the loop to whom `guard` lets in. Port 0 takes a free one. kAlreadyExists when the port
+// is taken. Home: loop. Destruction closes the listener and every connection.
 class TlsServer {
  public:
   static Result<std::unique_ptr<TlsServer>> listen(Loop& loop, const IpAddress& address, uint16_t port,

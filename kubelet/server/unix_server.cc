@@ -20,13 +20,14 @@ bool peerIsRoot(int fd) {
 
 class AsioUnixServer : public UnixServer {
  public:
-  AsioUnixServer(Loop& loop, Local::acceptor acceptor, std::string path, std::shared_ptr<const ServerCore> core)
+  AsioUnixServer(Loop& loop, Local::acceptor acceptor, std::string path,
+                 std::shared_ptr<const ServerCore> core)
       : path_(std::move(path)),
         listener_(loop, std::move(acceptor), core->limits.connections,
                   [core](Local::socket socket, const auto& closed) -> std::shared_ptr<AnyConnection> {
                     if (!peerIsRoot(socket.native_handle())) return nullptr;
-                    return std::make_shared<Connection<UnixStream>>(UnixStream(std::move(socket)), core, nullptr,
-                                                                    closed);
+                    return std::make_shared<Connection<UnixStream>>(UnixStream(std::move(socket)), core,
+                                                                    nullptr, closed);
                   }) {}
   ~AsioUnixServer() override { ::unlink(path_.c_str()); }
 

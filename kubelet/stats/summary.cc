@@ -74,8 +74,9 @@ json::object containerOf(const SummaryInput& input, const PodFigures& pod, size_
   if (container.started_at) shown["startTime"] = formatTime(*container.started_at);
   const CgroupUsage& usage = container.usage;
   if (usage.cpu_nanoseconds)
-    shown["cpu"] = cpuOf(usage.at, *usage.cpu_nanoseconds,
-                         index < pod.container_nanocores.size() ? pod.container_nanocores[index] : std::nullopt);
+    shown["cpu"] =
+        cpuOf(usage.at, *usage.cpu_nanoseconds,
+              index < pod.container_nanocores.size() ? pod.container_nanocores[index] : std::nullopt);
   if (usage.memory) shown["memory"] = memoryOf(usage.at, *usage.memory, usage.memory->limit);
   if (container.rootfs) shown["rootfs"] = usageOf(*container.rootfs, input.node.containerfs);
   if (container.logs) shown["logs"] = usageOf(*container.logs, input.node.nodefs);
@@ -152,7 +153,8 @@ std::string eachContainer(const SummaryInput& input, Line line) {
   for (const auto& pod : input.pods) {
     for (const auto& container : pod.stats.containers) {
       if (!container.running) continue;
-      text += line("{container=\"" + labelText(container.name) + "\"," + podLabels(*pod.pod) + "}", container);
+      text +=
+          line("{container=\"" + labelText(container.name) + "\"," + podLabels(*pod.pod) + "}", container);
     }
   }
   return text;
@@ -172,7 +174,8 @@ std::string cpuLine(const char* name, const std::string& labels, const CgroupUsa
 
 std::string memoryLine(const char* name, const std::string& labels, const CgroupUsage& usage) {
   if (!usage.memory) return "";
-  return fmt::format("{}{} {} {}\n", name, labels, bytesOf(usage.memory->working_set), milliseconds(usage.at));
+  return fmt::format("{}{} {} {}\n", name, labels, bytesOf(usage.memory->working_set),
+                     milliseconds(usage.at));
 }
 
 }  // namespace
@@ -201,7 +204,8 @@ std::string renderResourceMetrics(const SummaryInput& input) {
   text += eachContainer(input, [](const std::string& labels, const ContainerStats& container) {
     return cpuLine("container_cpu_usage_seconds_total", labels, container.usage);
   });
-  text += head("container_memory_working_set_bytes", "gauge", "Current working set of the container in bytes");
+  text +=
+      head("container_memory_working_set_bytes", "gauge", "Current working set of the container in bytes");
   text += eachContainer(input, [](const std::string& labels, const ContainerStats& container) {
     return memoryLine("container_memory_working_set_bytes", labels, container.usage);
   });
