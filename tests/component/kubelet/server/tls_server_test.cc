@@ -36,6 +36,7 @@ std::string talk(uint16_t port, const Credentials& who, const std::string& line,
   ssl::stream<asio::ip::tcp::socket> stream(context, tls);
   boost::system::error_code error;
   stream.next_layer().connect({asio::ip::address_v4::loopback(), port}, error);
+  if (!error) stream.next_layer().set_option(asio::ip::tcp::no_delay(true), error);
   if (!error) stream.handshake(ssl::stream_base::client, error);
   if (error) return "handshake: " + error.message();
   std::string request = line + " HTTP/1.1\r\nHost: n\r\nConnection: close\r\n" + headers;

@@ -14,10 +14,10 @@ TEST(SpdyFrames, UseTheDictionaryOfTheProtocol) {
 
 TEST(SpdyFrames, ArriveHoweverTheyAreCut) {
   Writer writer;
-  const std::string bytes = writer.synStream(1, {{"streamtype", "error"}, {"port", "80"}}) +
-                            writer.synStream(3, {{"streamtype", "data"}, {"port", "80"}}) +
-                            Writer::data(3, std::string(5000, 'x'), false) + Writer::data(3, "", true) +
-                            Writer::ping(7) + Writer::reset(1, kCancel) + Writer::goAway(0);
+  std::string bytes = writer.synStream(1, {{"streamtype", "error"}, {"port", "80"}});
+  bytes += writer.synStream(3, {{"streamtype", "data"}, {"port", "80"}});  // its headers build on the first's
+  bytes += Writer::data(3, std::string(5000, 'x'), false) + Writer::data(3, "", true) + Writer::ping(7) +
+           Writer::reset(1, kCancel) + Writer::goAway(0);
   for (const size_t step : {size_t{1}, size_t{7}, size_t{4096}, bytes.size()}) {
     Reader reader;
     std::vector<Frame> frames;
