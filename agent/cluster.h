@@ -63,6 +63,8 @@ class Cluster {
   // Requests end. Before the kubelet and the lane.
   void stop();
 
+  // For questions of others; ends with this.
+  api::client::ApiClient& client() { return *client_; }
   // Readiness or pressure changed: the node's status is looked at now.
   void poke() { reporter_.poke(); }
   void recordNodeEvent(const kubelet::node::NodeEvent& event);

@@ -82,10 +82,8 @@ constexpr std::string_view kWithoutEffect[] = {
     // HTTP sources of pods.
     "staticPodURL", "staticPodURLHeader", "httpCheckFrequency",
     // The server on 10250.
-    "enableServer", "address", "port", "readOnlyPort", "tlsCipherSuites", "tlsCurvePreferences",
-    "tlsMinVersion", "authentication", "authorization", "enableDebuggingHandlers",
-    "enableContentionProfiling", "enableProfilingHandler", "enableDebugFlagsHandler",
-    "enableSystemLogHandler", "enableSystemLogQuery", "streamingConnectionIdleTimeout",
+    "readOnlyPort", "enableContentionProfiling", "enableProfilingHandler", "enableDebugFlagsHandler",
+    "enableSystemLogHandler", "enableSystemLogQuery",
     // The runtime is this process, and it talks JSON.
     "containerRuntimeEndpoint", "imageServiceEndpoint", "runtimeRequestTimeout", "contentType",
     "imagePullCredentialsVerificationPolicy", "preloadedImagesVerificationAllowlist",

@@ -207,8 +207,13 @@ Result<OpenLog> openLog(const StatusDependencies& dependencies, const Call& call
   using kubelet::Kubelet;
   auto options = TRY(kubelet::server::parseLogOptions(call, dependencies.clock.wall()));
   const auto which = call.queryFlag("previous") ? Kubelet::Which::kPrevious : Kubelet::Which::kCurrent;
-  const auto instance = TRY(dependencies.kubelet.instance(call.capture("namespace"), call.capture("pod"),
-                                                          call.capture("container"), which));
+  auto found = dependencies.kubelet.instance(call.capture("namespace"), call.capture("pod"),
+                                             call.capture("container"), which);
+  // Only what does not exist is "not found" to the API server, whose clients would not see the sentence.
+  if (!found && found.error().code == Code::kNotFound &&
+      found.error().text.starts_with("previous terminated"))
+    return makeError(Code::kInvalidArgument, "{}", found.error().text);
+  const auto instance = TRY(std::move(found));
   auto cursor = TRY(kubelet::server::LogCursor::open(instance.log_directory, instance.attempt, options));
   const auto running = [&kubelet = dependencies.kubelet, which, id = instance.id,
                         pod_namespace = call.capture("namespace"), pod = call.capture("pod"),
@@ -218,6 +223,8 @@ Result<OpenLog> openLog(const StatusDependencies& dependencies, const Call& call
   };
   return OpenLog{std::move(cursor), instance.log_directory, options.follow, running};
 }
+
+}  // namespace
 
 void handleLogs(const StatusDependencies& dependencies, Call call, Respond respond) {
   dependencies.lane.post([dependencies, call = std::move(call), respond = std::move(respond)] {
@@ -230,6 +237,8 @@ void handleLogs(const StatusDependencies& dependencies, Call call, Respond respo
     });
   });
 }
+
+namespace {
 
 // ---- the table ----
 

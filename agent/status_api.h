@@ -27,4 +27,8 @@ struct StatusDependencies {
 
 std::vector<kubelet::server::Route> statusRoutes(const StatusDependencies& dependencies);
 
+// GET /containerLogs/{namespace}/{pod}/{container}, the same for keelctl and for the API server. Loop.
+void handleLogs(const StatusDependencies& dependencies, kubelet::server::Call call,
+                kubelet::server::Respond respond);
+
 }  // namespace keelson::agent

@@ -42,6 +42,8 @@ class Upkeep {
   void stop();
 
   kubelet::node::NodePressure pressure() const { return eviction_.pressure(); }
+  // Outlives whoever asks it: any thread.
+  kubelet::stats::Observer& observer() { return observer_; }
   bool isShuttingDown() const { return shutdown_.isShuttingDown(); }
 
  private:

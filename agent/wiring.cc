@@ -11,7 +11,9 @@
 #include "agent/health.h"
 #include "agent/late_tokens.h"
 #include "agent/local_services.h"
+#include "agent/node_figures.h"
 #include "agent/node_info.h"
+#include "agent/node_server.h"
 #include "agent/options.h"
 #include "agent/status_api.h"
 #include "agent/upkeep.h"
@@ -139,9 +141,13 @@ struct Agent::Parts {
   std::optional<kubelet::certificates::BootstrapOptions> joining;  // none: this node runs alone
   ClusterSettings cluster_settings;                                // but for the connection
   std::unique_ptr<kubelet::certificates::ClientBootstrap> bootstrap;
+  std::optional<NodeServerSettings> node_server_settings;  // none: it does not run
+  kubelet::stats::SourcePaths stats_paths;
+  std::unique_ptr<NodeFigures> figures;
   std::unique_ptr<Cluster> cluster;
   std::unique_ptr<kubelet::server::LogWatcher> log_watcher;
   std::unique_ptr<kubelet::server::UnixServer> server;
+  std::unique_ptr<NodeServer> node_server;
   Strand repairs{network_lane, "network-repair"};
   Registration network_watch;
   Registration repair_timer;
@@ -227,7 +233,7 @@ struct Agent::Parts {
       LOG_ERROR("the client certificate has expired: this node joins anew");
       loop.post([this] {
         if (stopping.cancelled()) return;
-        cluster.reset();
+        leave();
         join();
       });
     };
@@ -239,7 +245,27 @@ struct Agent::Parts {
     }
     cluster = std::move(made).value();
     LOG_INFO("joins the cluster at {}", connection.server);
+    if (node_server) node_server->setClient(&cluster->client());
     cluster->start();
+  }
+
+  void leave() {
+    if (node_server) node_server->setClient(nullptr);
+    cluster.reset();
+  }
+
+  // A node that cannot listen still runs pods; its Node then names no port.
+  void serveNode(const StatusDependencies& with) {
+    figures = std::make_unique<NodeFigures>(realClock(), *kubelet, *network, upkeep->observer(), stats_paths,
+                                            cluster_settings.pods.node_name);
+    auto made = NodeServer::create(*node_server_settings, with, api, health, *figures);
+    if (!made) return LOG_ERROR("server: {}", made.error().text);
+    node_server = std::move(made).value();
+    node_server->start();
+    auto& settings = cluster_settings.node.settings;
+    settings.server_port = node_server->port();
+    // exec and port-forward come as WebSockets, untranslated, from API servers that know this.
+    settings.declared_features.push_back("ExtendWebSocketsToKubelet");
   }
 
   node::NodeSources nodeSources() {
@@ -322,6 +348,7 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
   upkeep.observer = {hierarchies, runtime::qosCgroups(options.cgroups, {}, options.node_cpu).front().path,
                      flags.root_dir, config.keelson.state_dir + "/images",
                      config.keelson.state_dir + "/containers"};
+  const kubelet::stats::SourcePaths stats_paths = upkeep.eviction.policy.paths;
   runtime::NativeRuntimeOptions runtime_options;
   runtime_options.run_dir = config.keelson.run_dir;
   runtime_options.state_dir = config.keelson.state_dir;
@@ -373,6 +400,10 @@ Result<std::unique_ptr<Agent>> Agent::create(Loop& loop, const Config& config, c
     cluster.pods.node_name = options.node_name;
     cluster.pods.events.queries_per_second = config.kubelet.event_record_qps;
     cluster.pods.events.burst = config.kubelet.event_burst;
+    if (config.kubelet.enable_server)
+      parts->node_server_settings =
+          TRY(nodeServerSettings(config, options.node_name, parts->joining->cert_dir, input.addresses));
+    parts->stats_paths = stats_paths;
     cluster.node = std::move(input);
     cluster.reporter = reporterSettings(config.kubelet);
     cluster.lease = leaseSettings(setting);
@@ -408,6 +439,7 @@ Result<void> Agent::start() {
     else
       LOG_ERROR("healthz: {}", server.error().text);
   }
+  if (parts.node_server_settings) parts.serveNode(dependencies);
   if (parts.joining) {
     // Nothing of the API server is known yet, which is not the same as there being none.
     auto unknown = std::make_shared<kubelet::ObjectStore>();
@@ -432,7 +464,8 @@ void Agent::stop() {
   parts.stopping.cancel();
   parts.rejoin.reset();
   parts.bootstrap.reset();
-  parts.cluster.reset();
+  parts.leave();
+  parts.node_server.reset();
   parts.server.reset();
   parts.healthz.reset();
   parts.network_watch.reset();

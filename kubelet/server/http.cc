@@ -120,6 +120,7 @@ Reply Reply::ofError(const Error& error) {
                         {"reason", words.reason},
                         {"code", words.http}});
   reply.status = words.http;
+  reply.message = error.text;
   return reply;
 }
 

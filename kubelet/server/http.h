@@ -21,7 +21,8 @@ struct Call {
   std::map<std::string, std::string> captures;  // of the route's {name} parts
   std::multimap<std::string, std::string> query;
   std::string body;
-  std::vector<std::string> subprotocols;  // of a WebSocket upgrade, in the client's order
+  enum class Stream { kNone, kWebSocket, kSpdy } stream = Stream::kNone;  // what it asks to be turned into
+  std::vector<std::string> subprotocols;  // of that upgrade, in the client's order
 
   const std::string& capture(const std::string& name) const { return captures.at(name); }
   std::string queryValue(const std::string& name) const;  // "" if absent
@@ -36,6 +37,7 @@ struct Reply {
   int status = 200;
   std::string type = "application/json";
   std::string body;
+  std::string message;  // of an error: its sentence alone, for clients that show a body as it is
 
   static Reply ofJson(const json::value& value);
   static Reply ofText(std::string text);
@@ -62,11 +64,12 @@ class ByteSink {
   virtual void finish(std::function<void(Reply)> done) = 0;
 };
 
-// The connection's side of a WebSocket. Home: loop. Valid until Conversation is destroyed.
+// The connection's side of a WebSocket, or of a plain stream of bytes (SPDY), whose messages are pieces as
+// they come. Home: loop. Valid until Conversation is destroyed.
 class Channel {
  public:
   virtual ~Channel() = default;
-  // Queues one binary message; `sent` runs when it left: callers keep at most one bulk message in flight.
+  // Queues one message; `sent` runs when it left: callers keep at most one bulk message in flight.
   virtual void send(std::string message, std::function<void()> sent) = 0;
   // Asks for the client's next message (onMessage). One at a time: this is the back-pressure.
   virtual void receive() = 0;
@@ -74,7 +77,7 @@ class Channel {
   virtual void close() = 0;
 };
 
-// What is talked over a WebSocket. Home: loop. Owned by the connection, which destroys it when the
+// What is talked over a Channel. Home: loop. Owned by the connection, which destroys it when the
 // client is gone or after close(); destruction ends whatever it drives.
 class Conversation {
  public:
@@ -86,6 +89,7 @@ class Conversation {
 struct Upgrade {
   std::string subprotocol;  // the one chosen of the client's
   std::unique_ptr<Conversation> conversation;
+  bool text = false;  // WebSocket messages are sent as text
 };
 
 using Outcome = std::variant<Reply, std::unique_ptr<ByteSource>, Upgrade>;

@@ -9,15 +9,15 @@
 #include <array>
 #include <boost/asio.hpp>
 #include <deque>
+#include <set>
+
+#include "kubelet/server/spdy_exec.h"
 
 namespace keelson::kubelet::server {
 namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-
-enum ChannelNumber : char { kStdin = 0, kStdout = 1, kStderr = 2, kStatus = 3, kResize = 4 };
-constexpr unsigned char kCloseChannel = 255;
 
 constexpr size_t kPieceBytes = 32 * 1024;
 constexpr Duration kStartTime = std::chrono::seconds(10);
@@ -32,11 +32,43 @@ struct Streams {
 
 void setNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
+// The forms of the channel protocol, the best first.
+struct ExecProtocol {
+  const char* name;
+  bool half_close;   // the client can end stdin alone
+  bool text_status;  // the error channel has a sentence for a failure, nothing for success
+};
+constexpr ExecProtocol kWebSocketProtocols[] = {
+    {"v5.channel.k8s.io", true, false}, {"v4.channel.k8s.io", false, false}, {"channel.k8s.io", false, true}};
+constexpr ExecProtocol kSpdyProtocols[] = {
+    {"v4.channel.k8s.io", true, false}, {"v3.channel.k8s.io", true, true}, {"v2.channel.k8s.io", true, true}};
+constexpr ExecProtocol kNoProtocol{"", false, true};  // a WebSocket client that names none, as of old
+
+const ExecProtocol* chooseProtocol(const Call& call) {
+  const auto choose = [&](const auto& known) -> const ExecProtocol* {
+    for (const ExecProtocol& protocol : known)
+      if (std::find(call.subprotocols.begin(), call.subprotocols.end(), protocol.name) !=
+          call.subprotocols.end())
+        return &protocol;
+    return nullptr;
+  };
+  if (call.stream == Call::Stream::kSpdy) return choose(kSpdyProtocols);
+  if (call.stream == Call::Stream::kNone) return nullptr;
+  return call.subprotocols.empty() ? &kNoProtocol : choose(kWebSocketProtocols);
+}
+
+std::string renderStatus(const ExecProtocol& protocol, const Result<runtime::ExecResult>& result) {
+  const json::value status = execStatus(result);
+  if (!protocol.text_status) return json::serialize(status);
+  if (status.at("status") == "Success") return "";
+  return "error executing command in container: " + std::string(status.at("message").as_string());
+}
+
 // Moves bytes between a command's descriptors and the client. Home: loop. Owned by the connection.
 class ExecConversation : public Conversation {
  public:
-  ExecConversation(Loop& loop, bool half_close, Streams streams)
-      : core_(std::make_shared<Core>(loop, half_close, std::move(streams))) {}
+  ExecConversation(Loop& loop, const ExecProtocol& protocol, Streams streams)
+      : core_(std::make_shared<Core>(loop, protocol, std::move(streams))) {}
   ~ExecConversation() override { core_->abandon(); }
 
   void start(Channel& channel) override { core_->start(channel); }
@@ -45,9 +77,9 @@ class ExecConversation : public Conversation {
  private:
   // Shared with pending callbacks; `channel` is null once the conversation is gone.
   struct Core : std::enable_shared_from_this<Core> {
-    Core(Loop& on, bool v5, Streams streams)
+    Core(Loop& on, const ExecProtocol& spoken, Streams streams)
         : loop(on),
-          half_close(v5),
+          protocol(spoken),
           input(on.context()),
           outputs{asio::posix::stream_descriptor(on.context()), asio::posix::stream_descriptor(on.context())},
           result(on.context()),
@@ -141,7 +173,8 @@ class ExecConversation : public Conversation {
       const bool quiet = (ended[0] || !outputs[0].is_open()) && (ended[1] || !outputs[1].is_open());
       if (!channel || !outcome || finished || !(quiet || drained)) return;
       finished = true;
-      channel->send(std::string(1, kStatus) + json::serialize(execStatus(*outcome)), {});
+      const std::string status = renderStatus(protocol, *outcome);
+      if (!status.empty()) channel->send(std::string(1, kStatus) + status, {});
       channel->close();
     }
 
@@ -153,7 +186,8 @@ class ExecConversation : public Conversation {
       message.remove_prefix(1);
       if (number == kStdin && input.is_open() && !message.empty()) return writeInput(std::string(message));
       if (number == kResize) resize(message);
-      if (number == kCloseChannel && half_close && !message.empty() && message[0] == kStdin) closeInput();
+      if (number == kCloseChannel && protocol.half_close && !message.empty() && message[0] == kStdin)
+        closeInput();
       channel->receive();
     }
 
@@ -187,7 +221,7 @@ class ExecConversation : public Conversation {
     }
 
     Loop& loop;
-    const bool half_close;
+    const ExecProtocol protocol;
     Channel* channel = nullptr;
     asio::posix::stream_descriptor input;
     std::array<asio::posix::stream_descriptor, 2> outputs;
@@ -219,6 +253,7 @@ Result<Pipe> makePipe() {
 
 struct ExecCall {
   std::string pod_namespace, pod, container;
+  std::string uid;  // "": any
   std::vector<std::string> command;
   bool tty = false, input = false, output = false, error = false;
 };
@@ -226,6 +261,7 @@ struct ExecCall {
 Result<Streams> startExec(const Kubelet& kubelet, runtime::Runtime& runtime, const ExecCall& call) {
   const auto instance =
       TRY(kubelet.instance(call.pod_namespace, call.pod, call.container, Kubelet::Which::kCurrent));
+  if (!call.uid.empty() && call.uid != instance.uid.str()) return makeError(Code::kNotFound, "pod not found");
   if (!instance.running)
     return makeError(Code::kFailedPrecondition, "container not found (\"{}\"): it is not running",
                      call.container);
@@ -278,42 +314,133 @@ json::value execStatus(const Result<runtime::ExecResult>& result) {
   return status;
 }
 
-void handleExec(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
-                Respond respond) {
+namespace {
+
+// What /run answers: both outputs together, as they come. Keeps itself alive until the command's end. Home:
+// loop.
+class Collector : public Channel, public std::enable_shared_from_this<Collector> {
+ public:
+  Collector(Loop& loop, Respond respond) : loop_(loop), respond_(std::move(respond)) {}
+
+  void start(std::unique_ptr<Conversation> talk) {
+    self_ = shared_from_this();
+    talk_ = std::move(talk);
+    timer_ = loop_.after(kRunTime, [this] { end("the command did not end in time"); });
+    talk_->start(*this);
+  }
+  void send(std::string message, std::function<void()> sent) override {
+    const char channel = message[0];
+    if (channel == kStatus)
+      failure_ = message.substr(1);
+    else
+      output_.append(message, 1, kMaxRunOutput - std::min(kMaxRunOutput, output_.size()));
+    if (sent)
+      loop_.post([self = shared_from_this(), sent] {
+        if (self->talk_) sent();
+      });
+  }
+  void receive() override {}
+  void close() override { end(failure_); }
+
+ private:
+  void end(const std::string& failure) {
+    if (!self_) return;
+    timer_.reset();
+    respond_(failure.empty() ? Reply::ofText(std::move(output_))
+                             : Reply::ofError(makeError(Code::kInternal, "{}: {}", failure, output_)));
+    // Not from inside of what it destroys.
+    loop_.post([self = std::move(self_)] { self->talk_.reset(); });
+  }
+
+  static constexpr size_t kMaxRunOutput = size_t{16} << 20;
+  static constexpr Duration kRunTime = std::chrono::minutes(10);
+  Loop& loop_;
+  Respond respond_;
+  std::unique_ptr<Conversation> talk_;
+  std::string output_, failure_;
+  Registration timer_;
+  std::shared_ptr<Collector> self_;
+};
+
+ExecCall execCall(const Call& call) {
   ExecCall exec{call.capture("namespace"),
                 call.capture("pod"),
                 call.capture("container"),
+                call.captures.contains("uid") ? call.capture("uid") : "",
                 call.queryValues("command"),
                 call.queryFlag("tty"),
                 call.queryFlag("input") || call.queryFlag("stdin"),
                 call.queryFlag("output") || call.queryFlag("stdout"),
                 call.queryFlag("error") || call.queryFlag("stderr")};
+  if (exec.tty) exec.error = false;  // a terminal has one output
+  return exec;
+}
+
+// The streams that a SPDY client opens for this call.
+std::set<char> expectedStreams(const ExecCall& call) {
+  std::set<char> expected{kStatus};
+  if (call.input) expected.insert(kStdin);
+  if (call.output) expected.insert(kStdout);
+  if (call.error) expected.insert(kStderr);
+  if (call.tty) expected.insert(kResize);
+  return expected;
+}
+
+// Starts the command on the lane; `done` runs on the loop.
+void start(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, ExecCall exec,
+           std::function<void(Result<Streams>)> done) {
+  lane.post([&loop, &kubelet, &runtime, exec = std::move(exec), done = std::move(done)] {
+    auto streams = std::make_shared<Result<Streams>>(startExec(kubelet, runtime, exec));
+    loop.post([streams, done] { done(std::move(*streams)); });
+  });
+}
+
+}  // namespace
+
+void handleExec(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
+                Respond respond) {
+  ExecCall exec = execCall(call);
   if (exec.command.empty())
     return respond(
         Reply::ofError(makeError(Code::kInvalidArgument, "you must specify at least one command")));
   if (!exec.input && !exec.output && !exec.error)
     return respond(Reply::ofError(
         makeError(Code::kInvalidArgument, "you must specify at least 1 of stdin, stdout, stderr")));
-  std::string chosen;
-  for (const char* known : {"v5.channel.k8s.io", "v4.channel.k8s.io"}) {
-    if (chosen.empty() &&
-        std::find(call.subprotocols.begin(), call.subprotocols.end(), known) != call.subprotocols.end())
-      chosen = known;
-  }
-  if (chosen.empty())
-    return respond(
-        Reply::ofError(makeError(Code::kInvalidArgument,
-                                 "exec: expected a WebSocket upgrade with sub-protocol v5.channel.k8s.io "
-                                 "or v4.channel.k8s.io")));
-  lane.post(
-      [&loop, &kubelet, &runtime, exec = std::move(exec), chosen, respond = std::move(respond)]() mutable {
-        auto streams = std::make_shared<Result<Streams>>(startExec(kubelet, runtime, exec));
-        loop.post([&loop, streams, chosen, respond = std::move(respond)] {
-          if (!streams->ok()) return respond(Reply::ofError(streams->error()));
-          respond(Upgrade{chosen, std::make_unique<ExecConversation>(loop, chosen.starts_with("v5"),
-                                                                     std::move(*streams).value())});
+  const ExecProtocol* protocol = chooseProtocol(call);
+  if (!protocol)
+    return respond(Reply::ofError(makeError(
+        Code::kInvalidArgument,
+        "exec: expected an upgrade to a WebSocket or to SPDY/3.1 with a sub-protocol of channel.k8s.io")));
+  const bool spdy = call.stream == Call::Stream::kSpdy;
+  const auto expected = expectedStreams(exec);
+  start(loop, lane, kubelet, runtime, std::move(exec),
+        [&loop, protocol, spdy, expected, respond](Result<Streams> streams) {
+          if (!streams) return respond(Reply::ofError(streams.error()));
+          std::unique_ptr<Conversation> talk =
+              std::make_unique<ExecConversation>(loop, *protocol, std::move(streams).value());
+          if (spdy) talk = std::make_unique<SpdyExec>(loop, expected, std::move(talk));
+          respond(Upgrade{protocol->name, std::move(talk)});
         });
-      });
+}
+
+void handleRun(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
+               Respond respond) {
+  ExecCall exec = execCall(call);
+  std::string_view rest = call.query.contains("cmd") ? call.query.find("cmd")->second : std::string_view();
+  while (!rest.empty()) {  // upstream parts it at spaces, and has no quotes
+    const size_t space = std::min(rest.find(' '), rest.size());
+    exec.command.emplace_back(rest.substr(0, space));
+    rest.remove_prefix(std::min(space + 1, rest.size()));
+  }
+  if (exec.command.empty())
+    return respond(Reply::ofError(makeError(Code::kInvalidArgument, "cmd: you must specify a command")));
+  exec.output = exec.error = true;
+  exec.input = exec.tty = false;
+  start(loop, lane, kubelet, runtime, std::move(exec), [&loop, respond](Result<Streams> streams) {
+    if (!streams) return respond(Reply::ofError(streams.error()));
+    auto collector = std::make_shared<Collector>(loop, respond);
+    collector->start(std::make_unique<ExecConversation>(loop, kNoProtocol, std::move(streams).value()));
+  });
 }
 
 }  // namespace keelson::kubelet::server

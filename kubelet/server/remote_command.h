@@ -21,6 +21,11 @@ namespace keelson::kubelet::server {
 void handleExec(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
                 Respond respond);
 
+// Handles POST /run/{namespace}/{pod}/{container}?cmd=...: the command's output as the answer, 500 if it
+// fails.
+void handleRun(Loop& loop, Lane& lane, const Kubelet& kubelet, runtime::Runtime& runtime, Call call,
+               Respond respond);
+
 // The Status that ends an exec: Success, or Failure with NonZeroExitCode and the code as a cause.
 json::value execStatus(const Result<runtime::ExecResult>& result);
 

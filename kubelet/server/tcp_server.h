@@ -8,17 +8,20 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "kubelet/server/http.h"
+#include "kubelet/server/limits.h"
 
 namespace keelson::kubelet::server {
 
-struct TcpLimits {
-  size_t header_bytes = 16 * 1024;
-  size_t body_bytes = 4 * 1024;                      // requests here have none to speak of
-  size_t connections = 256;                          // further ones are closed at once
-  Duration request_time = std::chrono::seconds(10);  // head and body, from the first byte awaited
-  Duration idle_time = std::chrono::seconds(90);     // between requests, as Go's server of kubelet
-  Duration answer_time = std::chrono::seconds(30);   // to take the answer
-};
+// For small public answers.
+inline ServerLimits publicLimits() {
+  ServerLimits limits;
+  limits.header_bytes = 16 * 1024;
+  limits.body_bytes = 4 * 1024;  // requests here have none to speak of
+  limits.connections = 256;
+  limits.idle_time = std::chrono::seconds(90);  // as Go's server of kubelet
+  limits.streams = false;
+  return limits;
+}
 
 // Serves `routes` on the loop to everybody who can reach `address`: no route may change or tell anything that
 // is not public. Handlers answer with a Reply; streams and upgrades are refused (500). Port 0 takes a free
@@ -27,7 +30,8 @@ struct TcpLimits {
 class TcpServer {
  public:
   static Result<std::unique_ptr<TcpServer>> listen(Loop& loop, const IpAddress& address, uint16_t port,
-                                                   std::vector<Route> routes, const TcpLimits& limits = {});
+                                                   std::vector<Route> routes,
+                                                   const ServerLimits& limits = publicLimits());
   virtual ~TcpServer() = default;
   virtual uint16_t port() const = 0;
 };

@@ -342,8 +342,10 @@ class ClusterNode(Node):
         self.cluster = cluster
 
     def command(self):
-        return [*[word for word in super().command() if word != "--standalone"],
-                "--kubeconfig", self.cluster.node_kubeconfig(self.name)]
+        words = [word for word in super().command() if word != "--standalone"]
+        if "--cert-dir" not in words:  # the server's own certificate is kept there
+            words += ["--cert-dir", str(self.home / "pki")]
+        return [*words, "--kubeconfig", self.cluster.node_kubeconfig(self.name)]
 
 
 def sleeper(name, node="node1", grace=1, command=("sleep", "3600"), namespace="default", **spec):

@@ -29,7 +29,7 @@ struct TcpServerFixture : testing::Test {
   Loop loop;
   std::unique_ptr<TcpServer> server;
 
-  void listen(const TcpLimits& limits = {}) {
+  void listen(const ServerLimits& limits = publicLimits()) {
     std::vector<Route> routes;
     routes.push_back({"GET", "/healthz", [](Call, Respond respond) { respond(Reply::ofText("ok")); }, {}});
     routes.push_back({"GET", "/upgrade", [](Call, Respond respond) { respond(Upgrade{}); }, {}});
@@ -62,7 +62,7 @@ TEST_F(TcpServerFixture, RefusesWhatItCannotServe) {
   listen();
   EXPECT_NE(exchange("POST /healthz HTTP/1.0\r\n\r\n").find(" 405 "), std::string::npos);
   EXPECT_NE(exchange("GET /upgrade HTTP/1.0\r\n\r\n").find(" 500 "), std::string::npos);
-  EXPECT_NE(exchange("POST /healthz HTTP/1.1\r\nContent-Length: 99999\r\n\r\n").find(" 400 "),
+  EXPECT_NE(exchange("GET /healthz HTTP/1.1\r\nContent-Length: 99999\r\n\r\n").find(" 400 "),
             std::string::npos);
   const std::string head = exchange("HEAD /healthz HTTP/1.0\r\n\r\n");
   EXPECT_NE(head.find("Content-Length: 2"), std::string::npos) << head;
@@ -70,8 +70,8 @@ TEST_F(TcpServerFixture, RefusesWhatItCannotServe) {
 }
 
 TEST_F(TcpServerFixture, ClosesAClientThatSaysNothing) {
-  TcpLimits limits;
-  limits.request_time = std::chrono::milliseconds(20);
+  ServerLimits limits = publicLimits();
+  limits.header_time = std::chrono::milliseconds(20);
   listen(limits);
   EXPECT_EQ(exchange("GET /hea"), "");
 }
