@@ -15,7 +15,8 @@ constexpr Duration kReread = std::chrono::minutes(1);
 
 server::ServerLimits limitsOf(const NodeServerSettings& settings) {
   server::ServerLimits limits;
-  // A head is read before anybody is known: 4096 strangers of Go's default, 1 MiB, would be the node's memory.
+  // A head is read before anybody is known: 4096 strangers of Go's default, 1 MiB, would be the node's
+  // memory.
   limits.header_bytes = 64 * 1024;
   limits.idle_time = std::chrono::seconds(90);
   limits.stream_idle_time = settings.stream_idle_time;
