@@ -47,6 +47,7 @@ constexpr Duration kRepairTime = std::chrono::seconds(10);
 // Foreign changes are told by the kernel; this is for those it could not tell (a full socket buffer).
 constexpr Duration kRepairPeriod = std::chrono::minutes(1);
 constexpr Duration kSlowCallback = std::chrono::milliseconds(10);
+constexpr Duration kLookUpTime = std::chrono::milliseconds(500);
 constexpr size_t kMaxStateBytes = 4096;
 // Services of a node that runs alone get their addresses from here: kubeadm's own default.
 constexpr char kServiceRange[] = "10.96.0.0/16";
@@ -82,11 +83,13 @@ Result<std::vector<IpPrefix>> knownPodCidrs(const Config& config, const Flags& f
   return std::vector<IpPrefix>{};
 }
 
-// Names are looked up, so this may take as long as the resolver does. A machine without a network is a node
-// all the same.
+// A name server that does not answer holds up the start for a moment only: the address of the default route's
+// link is taken then. A machine without a network is a node all the same.
 std::vector<IpAddress> nodeAddresses(const node::NodeSettings& settings) {
   const auto local = node::readLocalAddresses();
-  auto chosen = local ? node::chooseNodeAddresses(settings.node_ips, settings.name, *local, node::lookUpHost)
+  auto chosen = local ? node::chooseNodeAddresses(
+                            settings.node_ips, settings.name, *local,
+                            [](const std::string& name) { return node::lookUpHostWithin(name, kLookUpTime); })
                       : Result<std::vector<IpAddress>>(local.error());
   if (chosen) return std::move(chosen).value();
   LOG_WARN("node address: {}", chosen.error().text);

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <map>
+#include <memory>
+#include <thread>
 
 #include "kernel/link.h"
 
@@ -130,6 +133,17 @@ Result<std::vector<IpAddress>> lookUpHost(const std::string& name) {
     if (const auto address = fromSockaddr(*at->ai_addr)) out.push_back(*address);
   ::freeaddrinfo(found);
   return out;
+}
+
+Result<std::vector<IpAddress>> lookUpHostWithin(const std::string& name, Duration timeout) {
+  // getaddrinfo(3) cannot be cancelled, and a resolver whose servers do not answer takes ten seconds and
+  // more: such a look-up is left to end by itself, and its answer to nobody.
+  auto answer = std::make_shared<std::promise<Result<std::vector<IpAddress>>>>();
+  auto future = answer->get_future();
+  std::thread([answer, name] { answer->set_value(lookUpHost(name)); }).detach();
+  if (future.wait_for(timeout) != std::future_status::ready)
+    return makeError(Code::kDeadlineExceeded, "look up {}: no answer in {}", name, formatDuration(timeout));
+  return future.get();
 }
 
 }  // namespace keelson::kubelet::node

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ip.h"
 #include "base/result.h"
 
@@ -33,5 +34,7 @@ Result<std::vector<IpAddress>> chooseNodeAddresses(const std::vector<IpAddress>&
 Result<std::vector<LocalAddress>> readLocalAddresses();
 // getaddrinfo(3): blocks as long as the resolver does, so not on the loop.
 Result<std::vector<IpAddress>> lookUpHost(const std::string& name);
+// As lookUpHost, at most this long: kDeadlineExceeded then.
+Result<std::vector<IpAddress>> lookUpHostWithin(const std::string& name, Duration timeout);
 
 }  // namespace keelson::kubelet::node
