@@ -168,6 +168,7 @@ class ClusterPods(ClusterWorld):
         node = self.joined()
         self.cluster.create(sleeper("short", command=["/bin/sh", "-c", "usleep 2500000; exit 4"], restartPolicy="Never"))
         self.cluster.wait_phase("short", "Running")
+        time.sleep(0.2)  # what the stand-in answered is on its disk by now: it comes back with all it said
         self.cluster.kill()
         node.wait_for("it ended", lambda: not node.container_pids(), 20)
         self.cluster.start()

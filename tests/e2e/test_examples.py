@@ -1,15 +1,25 @@
 #!/usr/bin/env python3
 """Every example manifest that needs no control plane or Service works unmodified."""
 
+import time
+import urllib.error
 import urllib.request
 
 from node import EXAMPLES
 from world import World, run
 
 
-def fetch(address, port=80):
-    with urllib.request.urlopen(f"http://{address}:{port}/", timeout=5) as answer:
-        return answer.read().decode()
+def fetch(address, port=80, seconds=20):
+    """The page there. A container without a readiness probe is ready before its server listens: refusals are asked again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://{address}:{port}/", timeout=5) as answer:
+                return answer.read().decode()
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 class Examples(World):
