@@ -33,6 +33,7 @@ demo: build images ## run a pod from a manifest, in namespaces of its own, and s
 
 demo-cluster: TARGETS += fake-api-server
 demo-cluster: build images ## a node joins a stand-in API server, and kubectl runs pods on it
+	@command -v kubectl >/dev/null || $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends kubernetes-client
 	@$(SUDO) python3 tests/e2e/demo_cluster.py $(BUILD) build/images
 
 test: PRESET = dev
