@@ -177,6 +177,7 @@ void Cluster::stop() {
   node_watch_->stop();
   pod_source_.stop();
   objects_.stop();
+  deps_.tokens->set(nullptr);  // pods ask it as long as they run, and the client goes
   tokens_->stop();
   pods_.stop();
 }
